@@ -1,0 +1,31 @@
+/*
+ * changes.h - what is not as the newest good generation has it. Probe only.
+ */
+#ifndef BACKSTOP_AGENT_CHANGES_H
+#define BACKSTOP_AGENT_CHANGES_H
+
+#include "inventory.h"
+
+struct change {
+    enum change_kind kind;
+    const struct entry *now;  /* NULL when gone; points into changes.now */
+    const struct entry *good; /* NULL when added; points into the good inventory given */
+    const char *set_name;
+    uint8_t set_class;
+    bool never;
+};
+
+struct changes {
+    struct change *items; /* sorted by path */
+    size_t count;
+    struct inventory now; /* owned */
+    size_t hashed;        /* entries whose content had to be read */
+};
+
+/* Identity first; content is read only where identity moved. 0 or -errno. */
+int changes_probe(const struct place *place, const struct sets *sets, const struct inventory *good,
+                  struct changes *changes, struct diag *diag);
+const char *change_path(const struct change *change);
+void changes_free(struct changes *changes);
+
+#endif

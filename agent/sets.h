@@ -1,0 +1,64 @@
+/*
+ * sets.h - set definitions: named groups of files that one updater replaces.
+ *
+ * Drop-ins in systemd's manner: NAME.conf in SETS_DIR_LOCAL hides NAME.conf in
+ * SETS_DIR_VENDOR; a link to /dev/null or an empty file switches the set off.
+ *
+ *   [set]
+ *   description=ACME sensor content
+ *   class=content                 content|driver|firmware|policy|loading; required
+ *   detect=/opt/acme              set is silent unless this exists; optional, may repeat (any)
+ *   path=/opt/acme/content/**     absolute glob, required, may repeat. '*' and '?' stay within a
+ *                                 name, '**' as a whole name crosses directories
+ *   never=/opt/acme/identity*     glob that is never touched; may repeat
+ *   driver=acme_sensor            kernel modules (consumers) masked at drivers-off; may repeat
+ *   comm=acme-sensor              process names (15 characters) seen in its crashes; may repeat
+ *   soak=24h                      in use that long within a boot counts as proven; default 0: never
+ *   max-size=2G                   content over this in total is listed, not kept; default 4G
+ *
+ * A bad file is reported with file, line, reason and remedy and skipped whole;
+ * the other sets are used.
+ */
+#ifndef BACKSTOP_AGENT_SETS_H
+#define BACKSTOP_AGENT_SETS_H
+
+#include <stdint.h>
+#include "diag.h"
+#include "place.h"
+#include "plan.h"
+
+struct strings {
+    char **items;
+    size_t count;
+};
+
+struct set {
+    char *name;   /* file name without .conf: [a-z0-9][a-z0-9-]* */
+    char *file;   /* path it came from, for messages */
+    char *description;
+    enum set_class set_class;
+    struct strings detect, paths, never, drivers, comms;
+    uint64_t soak;     /* s; 0: never by time alone */
+    uint64_t max_size; /* bytes */
+    bool present;      /* detect matched, or none given */
+};
+
+struct sets {
+    struct set *items; /* sorted by name */
+    size_t count;
+    size_t bad_files; /* skipped whole */
+};
+
+/* 0 or -errno; bad files are no error but are counted and reported. */
+int sets_load(const struct place *place, struct sets *sets, struct diag *diag);
+/* One file's text, for tests, fuzzing and `sets check FILE`: 0, or -EINVAL after reporting. */
+int set_parse(const char *name, const char *file, const char *text, size_t size, struct set *set,
+              struct diag *diag);
+void sets_free(struct sets *sets);
+/* Index of a set by name, or -1. */
+int sets_find(const struct sets *sets, const char *name);
+
+/* 1 if path (absolute) matches the glob as described above. */
+int glob_matches(const char *glob, const char *path);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * plan.h - which changes a recovery puts back. Pure; called by backstop-early,
+ * `backstop simulate` and the tests.
+ */
+#ifndef BACKSTOP_CORE_PLAN_H
+#define BACKSTOP_CORE_PLAN_H
+
+#include <stddef.h>
+#include "ledger.h"
+
+/* What a set holds. Codes are stored in manifests: append only. */
+enum set_class {
+    CLASS_CONTENT = 0, /* what a driver or agent reads: signatures, rules, channel files */
+    CLASS_DRIVER,      /* kernel modules, eBPF objects */
+    CLASS_FIRMWARE,    /* blobs that drivers load */
+    CLASS_POLICY,      /* PAM, NSS, SELinux, AppArmor, audit */
+    CLASS_LOADING,     /* what decides on loading: modprobe.d, modules-load.d, sysctl.d, units */
+};
+#define CLASS_COUNT 5
+
+enum change_kind { CHANGE_ADDED = 0, CHANGE_ALTERED, CHANGE_GONE };
+
+struct plan_change {
+    uint32_t set;     /* index of its set; one set is put back as a whole */
+    uint8_t set_class; /* enum set_class */
+    uint8_t kind;     /* enum change_kind */
+    uint8_t named;    /* 1: the evidence names this set's driver or content */
+    uint8_t has_good; /* 1: an intact good version is in the store */
+    uint8_t never;    /* 1: on the set's never-touch list */
+};
+
+enum plan_action {
+    PLAN_LEAVE = 0,
+    PLAN_PUT_BACK, /* quarantine what is there, if anything; good version in its place */
+    PLAN_TAKE_OUT, /* quarantine it; nothing to put in its place */
+};
+
+struct plan_summary {
+    size_t put_back;
+    size_t taken_out;
+    size_t unprotected; /* altered, but no good version left: that part is without protection */
+    size_t beyond_help; /* gone, and no good version left */
+};
+
+/* Fills actions[count]. Rungs below RUNG_TARGETED leave everything. */
+void plan(enum rung rung, const struct plan_change *changes, size_t count,
+          enum plan_action *actions, struct plan_summary *summary);
+
+const char *set_class_string(enum set_class set_class); /* "content", "driver" ... */
+int set_class_from_string(const char *text);            /* enum set_class or -1 */
+const char *change_kind_string(enum change_kind kind);  /* "added", "altered", "gone" */
+const char *plan_action_string(enum plan_action action);
+
+#endif

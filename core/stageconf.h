@@ -1,0 +1,33 @@
+/*
+ * stageconf.h - \EFI\backstop\stage.conf: what the stage starts next, and policy.
+ *
+ * Plain ASCII text, lines of key=value, '#' comments, LF or CRLF. A line that
+ * cannot be used is passed over and counted; it never makes the rest unusable.
+ *
+ *   next=\EFI\debian\shimx64.efi     up to STAGECONF_NEXT_MAX times, tried in this order
+ *   threshold=3                      any key of policy.h
+ */
+#ifndef BACKSTOP_CORE_STAGECONF_H
+#define BACKSTOP_CORE_STAGECONF_H
+
+#include "policy.h"
+
+#define STAGECONF_MAX_SIZE 4096u /* bytes; of a longer file the stage reads nothing */
+#define STAGECONF_NEXT_MAX 4u
+#define STAGECONF_PATH_MAX 256u /* with NUL */
+
+struct stageconf {
+    struct policy policy;
+    size_t next_count;
+    char next[STAGECONF_NEXT_MAX][STAGECONF_PATH_MAX]; /* absolute, backslashes, printable ASCII */
+    unsigned bad_lines;      /* lines passed over */
+    unsigned first_bad_line; /* from 1; 0: none */
+};
+
+/* Fills conf from text; with size 0 or over STAGECONF_MAX_SIZE it holds defaults and no next. */
+void stageconf_parse(struct stageconf *conf, const char *text, size_t size);
+
+/* 1 if path (NUL-terminated) may stand behind next=: absolute, no "..", no empty part, ASCII. */
+int stageconf_path_is_safe(const char *path);
+
+#endif
