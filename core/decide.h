@@ -20,20 +20,24 @@
 struct known {
     enum record_state nv_state; /* the ledger variable */
     struct ledger nv;
-    enum record_state esp_state; /* newest slot of ledger.esp; absent also where the file is missing */
+    enum record_state
+        esp_state; /* newest slot of ledger.esp; absent also where the file is missing */
     struct ledger esp;
     enum record_state receipt_state; /* newest of variable and slot, see receipt_newest() */
     struct receipt receipt;
-    uint32_t means;  /* MEANS_* */
-    uint16_t dumps;  /* pstore dump variables there now */
-    uint8_t hang;    /* 1: a watchdog is known to have reset the last boot */
+    uint32_t means; /* MEANS_* */
+    uint16_t dumps; /* pstore dump variables there now */
+    uint8_t hang;   /* 1: a watchdog is known to have reset the last boot */
 };
 
-/* Where to write the ledger. NVRAM that refuses is answered with the slot, by the caller. */
+/* Where to write the ledger, in the order to try. */
 enum store {
-    STORE_NVRAM = 0,     /* variable; slot only if refused */
-    STORE_NVRAM_AND_ESP, /* variable was damaged: slot as well, since flash that lied may lie again */
-    STORE_ESP,           /* leave the variable alone (lost a boot ago, or newer): slot */
+    STORE_NVRAM = 0,      /* variable; slot if it refuses */
+    STORE_NVRAM_AND_ESP,  /* the variable was damaged: slot as well, since flash that lied may lie
+                             again */
+    STORE_ESP_THEN_NVRAM, /* the variable was lost and may come back: slot; variable if that refuses
+                           */
+    STORE_ESP_ONLY,       /* the variable is a newer Backstop's: slot, never the variable */
 };
 
 struct decision {

@@ -54,14 +54,15 @@ struct ledger {
     uint8_t rung_failures; /* failed boots since this rung and stance were entered */
     uint8_t stance;        /* enum stance */
     uint8_t quiet;         /* good boots in a row since the last return to normal */
-    uint8_t unreached;     /* failed boots in a row of which no initramfs reported, though it would have */
-    uint8_t case_open;     /* 0 or 1 */
-    uint8_t last_outcome;  /* enum outcome of the boot before `number` */
-    uint8_t last_phase;    /* enum phase that it reached, as far as reported */
-    uint8_t first_reason;  /* enum reason of the open or last case */
-    uint8_t last_reason;   /* enum reason of this decision */
-    uint8_t mark;          /* 1: only in a slot: `number` is an upper limit, the rest a copy of then */
-    uint16_t dumps;        /* pstore dump variables seen when this was decided */
+    uint8_t
+        unreached; /* failed boots in a row of which no initramfs reported, though it would have */
+    uint8_t case_open;    /* 0 or 1 */
+    uint8_t last_outcome; /* enum outcome of the boot before `number` */
+    uint8_t last_phase;   /* enum phase that it reached, as far as reported */
+    uint8_t first_reason; /* enum reason of the open or last case */
+    uint8_t last_reason;  /* enum reason of this decision */
+    uint8_t mark;   /* 1: only in a slot: `number` is an upper limit, the rest a copy of then */
+    uint16_t dumps; /* pstore dump variables seen when this was decided */
 };
 
 /* out[LEDGER_SIZE]. */

@@ -21,12 +21,12 @@ enum set_class {
 enum change_kind { CHANGE_ADDED = 0, CHANGE_ALTERED, CHANGE_GONE };
 
 struct plan_change {
-    uint32_t set;     /* index of its set; one set is put back as a whole */
+    uint32_t set;      /* index of its set; one set is put back as a whole */
     uint8_t set_class; /* enum set_class */
-    uint8_t kind;     /* enum change_kind */
-    uint8_t named;    /* 1: the evidence names this set's driver or content */
-    uint8_t has_good; /* 1: an intact good version is in the store */
-    uint8_t never;    /* 1: on the set's never-touch list */
+    uint8_t kind;      /* enum change_kind */
+    uint8_t named;     /* 1: the evidence names this set's driver or content */
+    uint8_t has_good;  /* 1: an intact good version is in the store */
+    uint8_t never;     /* 1: on the set's never-touch list */
 };
 
 enum plan_action {

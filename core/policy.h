@@ -16,19 +16,22 @@
 enum return_how { RETURN_AUTO = 0, RETURN_BY_HAND };
 
 struct policy {
-    uint8_t threshold;       /* failures in a row before the first rung: 1..7, default 3 */
-    uint8_t step;            /* further failures for each next rung: 1..2, default 2 */
-    uint8_t quiet;           /* good boots that take the rung down by one: 1..20, default 3 */
-    uint8_t return_how;      /* enum return_how: after a good boot in safe mode; default auto */
-    uint16_t hold_pause;     /* s the stage waits before it starts a held boot again: 0..300, default 60 */
-    uint16_t stage_watchdog; /* s, firmware watchdog until ExitBootServices: 0 (off), 60..3600, default 300 */
+    uint8_t threshold;  /* failures in a row before the first rung: 1..7, default 3 */
+    uint8_t step;       /* further failures for each next rung: 1..2, default 2 */
+    uint8_t quiet;      /* good boots that take the rung down by one: 1..20, default 3 */
+    uint8_t return_how; /* enum return_how: after a good boot in safe mode; default auto */
+    uint16_t
+        hold_pause; /* s the stage waits before it starts a held boot again: 0..300, default 60 */
+    uint16_t stage_watchdog; /* s, firmware watchdog until ExitBootServices: 0 (off), 60..3600,
+                                default 300 */
     uint16_t panic_timeout;  /* s, kernel.panic: 1..600, default 10 */
     uint8_t panic_on_oops;   /* 0 or 1, default 1 */
-    uint16_t stability;      /* s a boot must stay healthy before it is good: 0..3600, default 120 */
-    uint16_t deadline;       /* s after which a boot that is not good is ended: 0 (off), 60..7200, default 900 */
-    uint8_t safe_network;    /* 0 or 1: networking in safe mode, default 1 */
-    uint8_t safe_ssh;        /* 0 or 1: ssh in safe mode, default 1 */
-    uint8_t generations;     /* good generations kept: 2..16, default 3 */
+    uint16_t stability; /* s a boot must stay healthy before it is good: 0..3600, default 120 */
+    uint16_t deadline; /* s after which a boot that is not good is ended: 0 (off), 60..7200, default
+                          900 */
+    uint8_t safe_network; /* 0 or 1: networking in safe mode, default 1 */
+    uint8_t safe_ssh;     /* 0 or 1: ssh in safe mode, default 1 */
+    uint8_t generations;  /* good generations kept: 2..16, default 3 */
 };
 
 enum policy_result {

@@ -15,7 +15,10 @@
 #define BACKSTOP_GUID_TEXT "79bf4a28-fd19-47e3-bb3c-67b65c2f4dd4"
 #define BACKSTOP_GUID_INIT                                                                         \
     {                                                                                              \
-        0x79bf4a28, 0xfd19, 0x47e3, { 0xbb, 0x3c, 0x67, 0xb6, 0x5c, 0x2f, 0x4d, 0xd4 }             \
+        0x79bf4a28, 0xfd19, 0x47e3,                                                                \
+        {                                                                                          \
+            0xbb, 0x3c, 0x67, 0xb6, 0x5c, 0x2f, 0x4d, 0xd4                                         \
+        }                                                                                          \
     }
 #define LEDGER_VARIABLE "BackstopLedger"   /* NV+BS; written by the stage alone */
 #define TICKET_VARIABLE "BackstopTicket"   /* BS+RT, volatile; written by the stage alone */
@@ -31,7 +34,8 @@
 
 /* What was found where a record should be. Absent is not damaged. */
 enum record_state {
-    RECORD_ABSENT = 0, /* nothing there, or a variable of no bytes (a cut between create and write) */
+    RECORD_ABSENT =
+        0, /* nothing there, or a variable of no bytes (a cut between create and write) */
     RECORD_VALID,
     RECORD_DAMAGED, /* bytes are there and are not a record of ours */
     RECORD_NEWER,   /* intact, of a version that this build does not know: left alone */

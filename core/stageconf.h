@@ -20,8 +20,8 @@ struct stageconf {
     struct policy policy;
     size_t next_count;
     char next[STAGECONF_NEXT_MAX][STAGECONF_PATH_MAX]; /* absolute, backslashes, printable ASCII */
-    unsigned bad_lines;      /* lines passed over */
-    unsigned first_bad_line; /* from 1; 0: none */
+    unsigned bad_lines;                                /* lines passed over */
+    unsigned first_bad_line;                           /* from 1; 0: none */
 };
 
 /* Fills conf from text; with size 0 or over STAGECONF_MAX_SIZE it holds defaults and no next. */
