@@ -67,6 +67,8 @@ static void history_blank(struct history *history, const struct known *known)
     static const struct ledger blank = {0};
 
     history->ledger = blank;
+    history->reason = REASON_FIRST_BOOT;
+    history->store = STORE_NVRAM;
     history->inexact = 1;
     if (known->esp_state == RECORD_VALID) {
         history->ledger.number = known->esp.number;
@@ -79,18 +81,17 @@ static void history_blank(struct history *history, const struct known *known)
 /* The variable is missing. It is a first boot only if nothing says that there ever was one. */
 static void history_of_absent(struct history *history, const struct known *known)
 {
-    history_blank(history, known);
+    if (known->esp_state == RECORD_ABSENT && known->receipt_state != RECORD_VALID)
+        return;
     history->reason = REASON_LEDGER_LOST;
+    if (known->esp_state == RECORD_ABSENT)
+        return; /* there may be no slot to wait in */
     history->store = STORE_ESP_THEN_NVRAM;
     if (known->esp_state == RECORD_VALID) {
         uint32_t number = history->ledger.number;
 
         history->ledger = known->esp;
         history->ledger.number = number;
-    } else if (known->esp_state == RECORD_ABSENT) {
-        history->store = STORE_NVRAM;
-        if (known->receipt_state != RECORD_VALID)
-            history->reason = REASON_FIRST_BOOT;
     }
 }
 
@@ -98,7 +99,6 @@ static void history_of_absent(struct history *history, const struct known *known
 static void history_of_damaged(struct history *history, const struct known *known,
                                const struct policy *policy)
 {
-    history_blank(history, known);
     history->reason = REASON_LEDGER_DAMAGED;
     history->store = STORE_NVRAM_AND_ESP;
     history->ledger.failures = (uint8_t)(policy->threshold - 1);
@@ -153,6 +153,7 @@ static void history_find(struct history *history, const struct known *known,
         slot_is_current(known) &&
         (known->nv_state != RECORD_VALID || number_is_after(known->esp.number, known->nv.number));
 
+    history_blank(history, known);
     if (slot_wins)
         history_from_slot(history, known);
     else
