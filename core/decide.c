@@ -96,8 +96,7 @@ static void history_of_absent(struct history *history, const struct known *known
 }
 
 /* Never fresh attempts: one failure short of the threshold. */
-static void history_of_damaged(struct history *history, const struct known *known,
-                               const struct policy *policy)
+static void history_of_damaged(struct history *history, const struct policy *policy)
 {
     history->reason = REASON_LEDGER_DAMAGED;
     history->store = STORE_NVRAM_AND_ESP;
@@ -136,7 +135,7 @@ static void history_of_variable(struct history *history, const struct known *kno
         history_of_absent(history, known);
         return;
     case RECORD_DAMAGED:
-        history_of_damaged(history, known, policy);
+        history_of_damaged(history, policy);
         return;
     case RECORD_NEWER:
         history_of_absent(history, known);
