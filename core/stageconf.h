@@ -6,6 +6,9 @@
  *
  *   next=\EFI\debian\shimx64.efi     up to STAGECONF_NEXT_MAX times, tried in this order
  *   threshold=3                      any key of policy.h
+ *   retire=yes                       written by `backstop uninstall` alone, for one last start: the
+ *                                    stage deletes its variables, its Boot#### entry and its files,
+ *                                    counts nothing, publishes no ticket, and starts the next loader
  */
 #ifndef BACKSTOP_CORE_STAGECONF_H
 #define BACKSTOP_CORE_STAGECONF_H
