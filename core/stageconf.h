@@ -6,6 +6,8 @@
  *
  *   next=\EFI\debian\shimx64.efi     up to STAGECONF_NEXT_MAX times, tried in this order
  *   threshold=3                      any key of policy.h
+ *   retire=yes                       left by `backstop uninstall`: delete what only firmware can
+ *                                    (ledger, own boot entry, own files), uncounted, once
  *   retire=yes                       written by `backstop uninstall` alone, for one last start: the
  *                                    stage deletes its variables, its Boot#### entry and its files,
  *                                    counts nothing, publishes no ticket, and starts the next loader
@@ -23,6 +25,7 @@ struct stageconf {
     struct policy policy;
     size_t next_count;
     char next[STAGECONF_NEXT_MAX][STAGECONF_PATH_MAX]; /* absolute, backslashes, printable ASCII */
+    uint8_t retire;          /* retire=yes: uninstalled; the stage cleans up after itself, once */
     unsigned bad_lines;                                /* lines passed over */
     unsigned first_bad_line;                           /* from 1; 0: none */
 };
