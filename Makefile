@@ -14,7 +14,7 @@ CC      ?= gcc
 CLANG   ?= clang
 PREFIX  ?= /usr
 DESTDIR ?=
-VERSION := $(shell sed -n '1s/.*(\([^)]*\)).*/\1/p' debian/changelog 2>/dev/null || echo 0)
+VERSION := $(shell awk -F'[()]' 'NR==1{print $$2}' debian/changelog 2>/dev/null || echo 0)
 
 WARN := -std=c17 -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wundef -Wvla -Wformat=2

@@ -26,14 +26,19 @@ struct place {
 
 /* root NULL means "/". 0 or -errno. */
 int place_open(struct place *place, const char *root);
-/* Opens STATE_DIR; with `create` makes it (0700, root) with its subdirectories. 0 or -errno. */
+/*
+ * Opens STATE_DIR; with `create` makes it (0700) with its subdirectories store,
+ * generations and quarantine. Called again it is already open: 0. 0 or -errno.
+ */
 int place_open_state(struct place *place, bool create);
+/* Safe on a place that place_open refused. */
 void place_close(struct place *place);
 
 /*
- * Opens `path` (absolute, taken from the place's root) by openat2 with
+ * Opens `path` (absolute, taken from the place's root) by openat2(2) with
  * RESOLVE_IN_ROOT's confinement; `follow` false adds RESOLVE_NO_SYMLINKS for
- * every component. An fd or -errno.
+ * every component. O_CLOEXEC is added. An fd or -errno (-ELOOP: a symbolic
+ * link in a path that may have none).
  */
 int place_openat(const struct place *place, const char *path, int flags, unsigned mode,
                  bool follow);

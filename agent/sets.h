@@ -7,14 +7,22 @@
  *   [set]
  *   description=ACME sensor content
  *   class=content                 content|driver|firmware|policy|loading; required
- *   detect=/opt/acme              set is silent unless this exists; optional, may repeat (any)
- *   path=/opt/acme/content/**     absolute glob, required, may repeat. '*' and '?' stay within a
- *                                 name, '**' as a whole name crosses directories
+ *   detect=/opt/acme              absolute glob; set is silent unless this exists; may repeat (any)
+ *   path=/opt/acme/channel-*.bin  absolute glob, required, may repeat
  *   never=/opt/acme/identity*     glob that is never touched; may repeat
  *   driver=acme_sensor            kernel modules (consumers) masked at drivers-off; may repeat
  *   comm=acme-sensor              process names (15 characters) seen in its crashes; may repeat
- *   soak=24h                      in use that long within a boot counts as proven; default 0: never
- *   max-size=2G                   content over this in total is listed, not kept; default 4G
+ *   soak=24h                      in use that long within a boot counts as proven (s, m, h or d);
+ *                                 default 0: never
+ *   max-size=2G                   content over this in total is listed, not kept (K, M, G or T);
+ *                                 default 4G
+ *
+ * In a glob '*' and '?' and [...] stay within a name, and a backslash takes the next character as
+ * it is. '**' as a whole name crosses directories: at the end it stands for everything beneath,
+ * directories included; before the end for no directory or any number of them. Symbolic links are
+ * followed only in the part before the first name with a pattern in it, the literal prefix, and
+ * only beneath the root; mount points are crossed only there, too. A set may not hold the root
+ * itself, Backstop's state, or anything of /proc, /sys, /dev and /run.
  *
  * A bad file is reported with file, line, reason and remedy and skipped whole;
  * the other sets are used.

@@ -1,0 +1,542 @@
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "bytes.h"
+
+/* Half of a usual L2 cache: what read(2) copied in is still there when it is hashed and written. */
+#define COPY_BUFFER (256u * 1024)
+
+static int write_all(int fd, const void *bytes, size_t size)
+{
+    const char *p = bytes;
+
+    while (size) {
+        ssize_t n = write(fd, p, size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/*
+ * Opens the temporary and holds its lock. Its name is fixed, so that one left by a cut is used
+ * again and not left for ever; another writer's rename may have taken it away while we waited
+ * for the lock, and then this is no longer the file of that name.
+ */
+static int open_temporary(int dir_fd, const char *temporary)
+{
+    for (;;) {
+        struct stat held, named;
+        int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int error = 0;
+
+        if (fd < 0)
+            return -errno;
+        if (flock(fd, LOCK_EX) < 0 || fstat(fd, &held) < 0)
+            error = -errno;
+        else if (fstatat(dir_fd, temporary, &named, AT_SYMLINK_NOFOLLOW) < 0)
+            error = errno == ENOENT ? -EINTR : -errno;
+        else if (held.st_ino != named.st_ino || held.st_dev != named.st_dev)
+            error = -EINTR;
+        if (!error)
+            return fd;
+        close(fd);
+        if (error != -EINTR)
+            return error;
+    }
+}
+
+int io_write_atomic(int dir_fd, const char *name, const void *bytes, size_t size, mode_t mode)
+{
+    char temporary[300];
+    int fd, error;
+
+    if (!*name || strchr(name, '/'))
+        return -EINVAL;
+    if ((size_t)snprintf(temporary, sizeof temporary, ".%s.new", name) >= sizeof temporary)
+        return -ENAMETOOLONG;
+    fd = open_temporary(dir_fd, temporary);
+    if (fd < 0)
+        return fd;
+    error = ftruncate(fd, 0) < 0 ? -errno : write_all(fd, bytes, size);
+    if (!error && fchmod(fd, mode) < 0)
+        error = -errno;
+    if (!error && fsync(fd) < 0)
+        error = -errno;
+    if (!error && renameat(dir_fd, temporary, dir_fd, name) < 0)
+        error = -errno;
+    if (error)
+        unlinkat(dir_fd, temporary, 0);
+    else if (fsync(dir_fd) < 0)
+        error = -errno;
+    close(fd);
+    return error;
+}
+
+static int read_growing(int fd, size_t limit, size_t guess, char **bytes, size_t *size)
+{
+    size_t room = guess + 1, used = 0;
+    char *buffer = malloc(room + 1);
+
+    while (buffer) {
+        ssize_t n = read(fd, buffer + used, room - used);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || used + (size_t)n > limit) {
+            int error = n < 0 ? -errno : n > 0 ? -EFBIG : 0;
+
+            if (error) {
+                free(buffer);
+                return error;
+            }
+            buffer[used] = '\0';
+            *bytes = buffer;
+            *size = used;
+            return 0;
+        }
+        used += (size_t)n;
+        if (used == room) {
+            char *larger = realloc(buffer, 2 * room + 1);
+
+            if (!larger)
+                break;
+            buffer = larger;
+            room *= 2;
+        }
+    }
+    free(buffer);
+    return -ENOMEM;
+}
+
+int io_read_all(int dir_fd, const char *name, size_t limit, char **bytes, size_t *size)
+{
+    struct stat st;
+    int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int error;
+
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &st) < 0)
+        error = -errno;
+    else if (S_ISDIR(st.st_mode))
+        error = -EISDIR;
+    else if (st.st_size > 0 && (unsigned long long)st.st_size > limit)
+        error = -EFBIG;
+    else
+        error = read_growing(fd, limit, st.st_size > 0 ? (size_t)st.st_size : 4096, bytes, size);
+    close(fd);
+    return error;
+}
+
+/* One copy under way. */
+struct copy {
+    int in_fd, out_fd; /* out_fd -1: hash alone */
+    EVP_MD_CTX *digest;
+    uint8_t *buffer;
+    off_t at; /* all before is hashed and written */
+};
+
+static int copy_zeros(struct copy *copy, off_t until)
+{
+    memset(copy->buffer, 0, COPY_BUFFER);
+    while (copy->at < until) {
+        off_t left = until - copy->at;
+        size_t n = left < COPY_BUFFER ? (size_t)left : COPY_BUFFER;
+
+        if (!EVP_DigestUpdate(copy->digest, copy->buffer, n))
+            return -EIO;
+        copy->at += (off_t)n;
+    }
+    return 0;
+}
+
+static int pwrite_all(int fd, const uint8_t *bytes, size_t size, off_t at)
+{
+    while (size) {
+        ssize_t n = pwrite(fd, bytes, size, at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        bytes += n;
+        at += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Up to `until` or the end of the file. 1: more may follow, 0: end of the file, -errno. */
+static int copy_data(struct copy *copy, off_t until)
+{
+    while (copy->at < until) {
+        off_t left = until - copy->at;
+        ssize_t n = pread(copy->in_fd, copy->buffer,
+                          left < COPY_BUFFER ? (size_t)left : COPY_BUFFER, copy->at);
+        int error = 0;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        if (!EVP_DigestUpdate(copy->digest, copy->buffer, (size_t)n))
+            error = -EIO;
+        else if (copy->out_fd >= 0)
+            error = pwrite_all(copy->out_fd, copy->buffer, (size_t)n, copy->at);
+        if (error)
+            return error;
+        copy->at += n;
+    }
+    return 1;
+}
+
+/* A hole up to the end of the file: nothing to write but its length. */
+static int copy_last_hole(struct copy *copy)
+{
+    struct stat st;
+    int error;
+
+    if (fstat(copy->in_fd, &st) < 0)
+        return -errno;
+    error = copy_zeros(copy, st.st_size);
+    if (!error && copy->out_fd >= 0 && ftruncate(copy->out_fd, copy->at) < 0)
+        error = -errno;
+    return error;
+}
+
+static int copy_segments(struct copy *copy)
+{
+    for (;;) {
+        off_t data = lseek(copy->in_fd, copy->at, SEEK_DATA), hole;
+        int more;
+
+        if (data < 0 && errno == ENXIO)
+            return copy_last_hole(copy);
+        if (data < 0) /* no such question on this file system: all is data */
+            data = copy->at;
+        hole = lseek(copy->in_fd, data, SEEK_HOLE);
+        more = copy_zeros(copy, data);
+        if (!more)
+            more = copy_data(copy, hole < 0 ? INT64_MAX : hole);
+        if (more <= 0)
+            return more;
+    }
+}
+
+/* The clone is hashed, not the source: the hash is of what was kept even if the source moves on. */
+static bool clone_whole(int in_fd, int out_fd)
+{
+    int flags = fcntl(out_fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && ioctl(out_fd, FICLONE, in_fd) == 0;
+}
+
+int io_copy_hash(int in_fd, int out_fd, uint8_t sha256[SHA256_SIZE])
+{
+    struct copy copy = {.in_fd = in_fd, .out_fd = out_fd};
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    int error = -ENOMEM;
+
+    if (out_fd >= 0 && clone_whole(in_fd, out_fd)) {
+        copy.in_fd = out_fd;
+        copy.out_fd = -1;
+    }
+    copy.buffer = malloc(COPY_BUFFER);
+    copy.digest = EVP_MD_CTX_new();
+    if (copy.buffer && copy.digest) {
+        posix_fadvise(copy.in_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+        error = EVP_DigestInit_ex(copy.digest, EVP_sha256(), NULL) ? copy_segments(&copy) : -EIO;
+        if (!error && !EVP_DigestFinal_ex(copy.digest, digest, NULL))
+            error = -EIO;
+    }
+    if (!error)
+        memcpy(sha256, digest, SHA256_SIZE);
+    EVP_MD_CTX_free(copy.digest);
+    free(copy.buffer);
+    return error;
+}
+
+int xattrs_next(const uint8_t *packed, size_t size, size_t *at, const char **name,
+                const uint8_t **value, size_t *value_size)
+{
+    size_t left = size - *at, name_size, length;
+    const uint8_t *p = packed + *at, *nul;
+
+    if (!left)
+        return 0;
+    nul = memchr(p, 0, left);
+    if (!nul || nul == p)
+        return -EBADMSG;
+    name_size = (size_t)(nul - p) + 1;
+    if (left - name_size < 4)
+        return -EBADMSG;
+    length = get_le32(p + name_size);
+    if (left - name_size - 4 < length)
+        return -EBADMSG;
+    *name = (const char *)p;
+    *value = p + name_size + 4;
+    *value_size = length;
+    *at += name_size + 4 + length;
+    return 1;
+}
+
+static const char *find_xattr(const struct entry *entry, const char *wanted)
+{
+    const uint8_t *value;
+    const char *name;
+    size_t at = 0, size;
+
+    while (xattrs_next(entry->xattrs, entry->xattrs_size, &at, &name, &value, &size) > 0)
+        if (strcmp(name, wanted) == 0)
+            return name;
+    return NULL;
+}
+
+static int list_xattrs(int fd, char **names, size_t *size)
+{
+    for (;;) {
+        ssize_t room = flistxattr(fd, NULL, 0), n;
+        char *buffer;
+
+        if (room < 0)
+            return -errno;
+        buffer = malloc((size_t)room + 1);
+        if (!buffer)
+            return -ENOMEM;
+        n = flistxattr(fd, buffer, (size_t)room);
+        if (n >= 0) {
+            *names = buffer;
+            *size = room ? (size_t)n : 0;
+            return 0;
+        }
+        free(buffer);
+        if (errno != ERANGE) /* ERANGE: one more came in between */
+            return -errno;
+    }
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+/* Pointers into names, sorted. */
+static char **sort_names(char *names, size_t size, size_t *count)
+{
+    char **sorted;
+    size_t n = 0;
+
+    for (size_t at = 0; at < size; at += strlen(names + at) + 1)
+        n++;
+    sorted = calloc(n ? n : 1, sizeof *sorted);
+    if (!sorted)
+        return NULL;
+    *count = 0;
+    for (size_t at = 0; at < size; at += strlen(names + at) + 1)
+        sorted[(*count)++] = names + at;
+    qsort(sorted, n, sizeof *sorted, compare_names);
+    return sorted;
+}
+
+struct packing {
+    uint8_t *bytes;
+    size_t size;
+};
+
+static int pack_one(struct packing *packing, int fd, const char *name)
+{
+    size_t name_size = strlen(name) + 1;
+    ssize_t room = fgetxattr(fd, name, NULL, 0), n;
+    uint8_t *larger;
+
+    if (room < 0) /* removed meanwhile, or not for us to read */
+        return errno == ENODATA || errno == EPERM || errno == EACCES ? 0 : -errno;
+    larger = realloc(packing->bytes, packing->size + name_size + 4 + (size_t)room + 1);
+    if (!larger)
+        return -ENOMEM;
+    packing->bytes = larger;
+    larger += packing->size;
+    n = fgetxattr(fd, name, larger + name_size + 4, (size_t)room);
+    if (n < 0)
+        return errno == ENODATA ? 0 : -errno;
+    if (!room)
+        n = 0;
+    memcpy(larger, name, name_size);
+    put_le32(larger + name_size, (uint32_t)n);
+    packing->size += name_size + 4 + (size_t)n;
+    return 0;
+}
+
+int io_read_xattrs(int fd, uint8_t **packed, size_t *size)
+{
+    struct packing packing = {0};
+    size_t names_size, count = 0;
+    char *names, **sorted;
+    int error = list_xattrs(fd, &names, &names_size);
+
+    if (error == -ENOTSUP) {
+        *packed = NULL;
+        *size = 0;
+        return 0;
+    }
+    if (error)
+        return error;
+    sorted = sort_names(names, names_size, &count);
+    if (!sorted)
+        error = -ENOMEM;
+    for (size_t i = 0; i < count && !error; i++)
+        error = pack_one(&packing, fd, sorted[i]);
+    free(sorted);
+    free(names);
+    if (error || !packing.size) {
+        free(packing.bytes);
+        packing = (struct packing){0};
+    }
+    if (!error) {
+        *packed = packing.bytes;
+        *size = packing.size;
+    }
+    return error;
+}
+
+static int remove_other_xattrs(int fd, const struct entry *entry)
+{
+    size_t size;
+    char *names;
+    int error = list_xattrs(fd, &names, &size);
+
+    if (error)
+        return error == -ENOTSUP ? 0 : error;
+    for (size_t at = 0; at < size && !error; at += strlen(names + at) + 1) {
+        const char *name = names + at;
+
+        if (find_xattr(entry, name) || fremovexattr(fd, name) == 0 || errno == ENODATA)
+            continue;
+        if (strncmp(name, "security.", 9) != 0) /* an LSM keeps its label on every file */
+            error = -errno;
+    }
+    free(names);
+    return error;
+}
+
+static int set_xattrs(int fd, const struct entry *entry)
+{
+    const uint8_t *value;
+    const char *name;
+    size_t at = 0, size;
+    int more;
+
+    while ((more = xattrs_next(entry->xattrs, entry->xattrs_size, &at, &name, &value, &size)) > 0)
+        if (fsetxattr(fd, name, value, size, 0) < 0)
+            return -errno;
+    return more;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+    int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
+
+    if (rest < 0) {
+        rest += 1000000000;
+        seconds--;
+    }
+    return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
+}
+
+/* A change of owner takes away set-id bits and file capabilities, so those come after it. */
+int io_apply_metadata(int fd, const struct entry *entry)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, timespec_of(entry->mtime_ns)};
+    struct stat st;
+    int error;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if ((st.st_uid != entry->uid || st.st_gid != entry->gid) &&
+        fchown(fd, entry->uid, entry->gid) < 0)
+        return -errno;
+    error = remove_other_xattrs(fd, entry);
+    if (!error)
+        error = set_xattrs(fd, entry);
+    if (error)
+        return error;
+    if (fchmod(fd, entry->mode & 07777) < 0 || futimens(fd, times) < 0)
+        return -errno;
+    return 0;
+}
+
+int io_mkdir_p(int dir_fd, const char *path, mode_t mode)
+{
+    char *copy = strdup(path);
+    int error = copy ? 0 : -ENOMEM;
+
+    for (char *p = copy; p && !error; ) {
+        char *slash = strchr(p, '/');
+
+        if (slash)
+            *slash = '\0';
+        if (*copy && mkdirat(dir_fd, copy, mode) < 0 && errno != EEXIST)
+            error = -errno;
+        if (slash)
+            *slash++ = '/';
+        p = slash;
+    }
+    free(copy);
+    return error;
+}
+
+void hex_of(const uint8_t *bytes, size_t size, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < size; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[2 * size] = '\0';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+int hex_parse(const char *text, uint8_t *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        int high = hex_digit(text[2 * i]), low;
+
+        if (high < 0)
+            return -EINVAL;
+        low = hex_digit(text[2 * i + 1]);
+        if (low < 0)
+            return -EINVAL;
+    }
+    for (size_t i = 0; i < size; i++)
+        out[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+    return 0;
+}
