@@ -49,18 +49,24 @@ void policy_defaults(struct policy *policy);
  * Sets one value. Key and value are given with lengths and need no NUL. Keys
  * are the field names above with '-' for '_'; `return` takes auto|hand,
  * switches take yes|no|1|0, times take seconds or a number with s, m or h.
+ * The value is brought into its own range only: policy_clamp() once after the
+ * last one, so that the order of lines does not matter.
  * After POLICY_UNKNOWN_KEY and POLICY_BAD_VALUE the policy is as before.
  */
 enum policy_result policy_set(struct policy *policy, const char *key, size_t key_length,
                               const char *value, size_t value_length);
 
-/* Brings every field into its range and the ladder within the bound. */
+/*
+ * Brings every field into its range (below a range that allows 0 for off: up to
+ * its least value), the ladder within the bound (lowers step first) and a
+ * stability time that its deadline would never let pass to half the deadline.
+ */
 void policy_clamp(struct policy *policy);
 
 /* Names of all keys, for messages, completion and documentation; NULL past the end. */
 const char *policy_key(size_t index);
 
-/* Value of key `index` as text into out (NUL-terminated, cut at size); its length. */
+/* Value of key `index` as text into out (NUL-terminated, cut at size); its length uncut. */
 size_t policy_value(const struct policy *policy, size_t index, char *out, size_t size);
 
 #endif

@@ -46,14 +46,18 @@ const char *record_state_string(enum record_state state);
 /*
  * Checks size, magic, CRC and version of a record of `size` bytes, which this
  * build knows as `known_length` bytes long. A NULL or empty buffer is
- * RECORD_ABSENT. Bytes after the record's own length are ignored only where
- * `padded` is true (a slot of a file); else they make it RECORD_DAMAGED.
+ * RECORD_ABSENT, and so is an all-zero one where `padded` is true. Bytes after the record's own
+ * length are ignored only where `padded` is true (a slot of a file); else they make it
+ * RECORD_DAMAGED.
  */
 enum record_state record_check(const uint8_t *bytes, size_t size, uint32_t magic,
                                size_t known_length, int padded);
 
 /* Writes the header over bytes[0..16) of a record whose body is in place. */
 void record_seal(uint8_t *bytes, uint16_t length, uint32_t magic);
+
+/* CRC-32 of what `crc` is the CRC-32 of (0: nothing) and these bytes behind it. */
+uint32_t crc32_add(uint32_t crc, const uint8_t *bytes, size_t size);
 
 /* CRC-32 (IEEE 802.3, reflected, as in UEFI's CalculateCrc32). */
 uint32_t crc32_of(const uint8_t *bytes, size_t size);

@@ -24,8 +24,9 @@
  * else RECORD_DAMAGED). *slot_to_write gets the slot for the next write (0 or
  * 1) whatever the answer. All slots zero or empty: RECORD_ABSENT; no slot
  * valid and one not zero: RECORD_DAMAGED (or RECORD_NEWER where one is newer).
- * Of two valid ledgers the one with the higher number is newest; with equal
- * numbers the one that is not a mark, then slot 0.
+ * Of two valid ledgers the one written in the later boot is newest (a mark's
+ * number is MARK_AHEAD of that boot's); in the same boot the one that is not a
+ * mark, then slot 0. Numbers are compared as decide() does, across their wrap.
  */
 enum record_state slots_newest_ledger(struct ledger *ledger, const uint8_t *file, size_t size,
                                       unsigned *slot_to_write);

@@ -49,7 +49,7 @@ int ticket_masks_drivers(const struct ticket *ticket);  /* recovery at drivers-o
 const char *mode_string(enum mode mode);
 const char *stored_string(enum stored stored);
 
-#define SHORT_CODE_SIZE 16u
+#define SHORT_CODE_SIZE 20u /* "BS-4294967295-H-255" */
 /* What a person reads out over the telephone, "BS-7-H-06": case, rung letter (N T A D B H),
  * first reason in two decimal digits. NUL-terminated. */
 void ticket_short_code(const struct ticket *ticket, char out[SHORT_CODE_SIZE]);
