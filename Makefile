@@ -38,4 +38,5 @@ help:
 clean:
 	$(Q)rm -rf $(B)
 
--include $(shell find $(B) -type f -name '*.d' 2>/dev/null)
+# Trees of machines under test hold .d files and directories of their own.
+-include $(shell find $(B) -name rig -prune -o -type f -name '*.d' -print 2>/dev/null)
