@@ -1,6 +1,6 @@
 #include "policy.h"
 
-#include "text.h"
+#include "chars.h"
 
 enum kind {
     KIND_NUMBER,

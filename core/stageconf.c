@@ -1,6 +1,6 @@
 #include "stageconf.h"
 
-#include "text.h"
+#include "chars.h"
 
 /* Bytes within the text; no NUL behind them. */
 struct span {

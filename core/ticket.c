@@ -1,7 +1,7 @@
 #include "ticket.h"
 
 #include "bytes.h"
-#include "text.h"
+#include "chars.h"
 
 /* FORMAT.md, "Ticket". */
 #define AT_NUMBER 16

@@ -1,11 +1,11 @@
 /*
- * text.h - short texts put together and compared without a libc.
+ * chars.h - short texts put together and compared without a libc.
  *
  * Internal to core. The buffer always ends in a NUL; what does not fit is cut,
  * and `length` goes on counting, as with snprintf.
  */
-#ifndef BACKSTOP_CORE_TEXT_H
-#define BACKSTOP_CORE_TEXT_H
+#ifndef BACKSTOP_CORE_CHARS_H
+#define BACKSTOP_CORE_CHARS_H
 
 #include <stddef.h>
 #include <stdint.h>
