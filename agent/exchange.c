@@ -1,0 +1,466 @@
+/* exchange.c - see exchange.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "exchange.h"
+#include "io.h"
+#include "reserve.h"
+#include "store.h"
+
+static const struct place *place_of(const struct exchange *exchange)
+{
+    return exchange->yards.place;
+}
+
+bool move_is_in_place(const struct move *move)
+{
+    return move->action == PLAN_PUT_BACK && move->now && move->good &&
+           move->now->type == ENTRY_DIR && move->good->type == ENTRY_DIR;
+}
+
+static bool moves_suspect(const struct move *move)
+{
+    return move->now && move->action != PLAN_LEAVE;
+}
+
+static bool is_no_room(int err)
+{
+    return err == -ENOSPC || err == -EDQUOT;
+}
+
+static void move_fails(struct exchange *exchange, struct move *move, int err, const char *what)
+{
+    move->error = err;
+    diag_report(exchange->diag, DIAG_ERROR, "%s: %s: %s; it stays as it is", move->path, what,
+                strerror(-err));
+}
+
+/* Calls `step` again after a first failure: once the reserve is given up if room is lacking, or
+ * just once, since a passing fault must not cost a machine its protection. */
+static int try_twice(struct exchange *exchange, struct move *move,
+                     int (*step)(struct exchange *, struct move *))
+{
+    int err = step(exchange, move);
+    if (err == 0)
+        return 0;
+    if (is_no_room(err)) {
+        if (!reserve_give_up(place_of(exchange)))
+            return err;
+        exchange->reserve_used = true;
+    }
+    return step(exchange, move);
+}
+
+/* ---- written down ---- */
+
+static int yard_of(struct exchange *exchange, struct move *move)
+{
+    char *directory = strdup(move->path);
+    if (!directory)
+        return -ENOMEM;
+    char *slash = strrchr(directory, '/');
+    slash[slash == directory] = '\0';
+    int err = yards_for(&exchange->yards, directory, move->case_number, &move->yard);
+    free(directory);
+    return err;
+}
+
+static struct json_object *move_describe(const struct exchange *exchange, const struct move *move,
+                                         const char *held_at)
+{
+    char hash[2 * SHA256_SIZE + 1];
+    bool has_hash = move->action == PLAN_PUT_BACK && move->good->type == ENTRY_FILE;
+    if (has_hash)
+        hex_of(move->good->sha256, SHA256_SIZE, hash);
+    struct held held = {
+        .case_number = move->case_number,
+        .id = move->id,
+        .boot = exchange->boot,
+        .generation = move->action == PLAN_PUT_BACK ? move->generation : 0,
+        .path = move->path,
+        .held_at = held_at,
+        .set_name = move->set_name,
+        .state = HELD_HELD,
+        .in_place = move_is_in_place(move),
+        .from = exchange->from,
+        .replaced_by = has_hash ? hash : NULL,
+    };
+    struct json_object *json = held_describe(&held, move->now);
+    if (json && move->holds)
+        json_object_object_add(json, "holds", json_object_get(move->holds));
+    return json;
+}
+
+static int write_down(struct exchange *exchange, struct move *move)
+{
+    int err = yard_of(exchange, move);
+    if (err < 0 || !moves_suspect(move))
+        return err;
+    char *held_at = NULL;
+    if (asprintf(&held_at, "%s/%u", move->yard->path, move->id) < 0)
+        return -ENOMEM;
+    int case_fd = held_open_case(place_of(exchange), move->case_number, true);
+    struct json_object *json = move_describe(exchange, move, held_at);
+    err = case_fd < 0 ? case_fd : json ? held_write(case_fd, move->id, json) : -ENOMEM;
+    json_object_put(json);
+    if (case_fd >= 0)
+        close(case_fd);
+    free(held_at);
+    return err;
+}
+
+void exchange_write_down(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        int err = try_twice(exchange, move, write_down);
+        move->written_down = err == 0;
+        if (err < 0)
+            move_fails(exchange, move, err, "cannot be written down in the quarantine");
+    }
+}
+
+/* ---- good versions made ready ---- */
+
+static int fill_file(const struct place *place, int fd, const struct entry *good)
+{
+    uint8_t digest[SHA256_SIZE];
+    int object = store_open_verified(place, good->sha256);
+    if (object < 0)
+        return object;
+    int err = io_copy_hash(object, fd, digest);
+    close(object);
+    if (err < 0)
+        return err;
+    if (memcmp(digest, good->sha256, SHA256_SIZE) != 0)
+        return -EBADMSG;
+    return io_apply_metadata(fd, good);
+}
+
+static int stage_file(const struct place *place, int yard_fd, const char *ready,
+                      const struct entry *good)
+{
+    int fd = openat(yard_fd, ready, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    int err = fill_file(place, fd, good);
+    if (close(fd) < 0 && err == 0)
+        err = -errno;
+    return err;
+}
+
+static int stage_directory(int yard_fd, const char *ready, const struct entry *good)
+{
+    if (mkdirat(yard_fd, ready, 0700) < 0)
+        return -errno;
+    int fd = openat(yard_fd, ready, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = io_apply_metadata(fd, good);
+    close(fd);
+    return err;
+}
+
+static struct timespec time_of(int64_t ns)
+{
+    int64_t part = ns % 1000000000;
+    return (struct timespec){.tv_sec = ns / 1000000000 - (part < 0),
+                             .tv_nsec = part + (part < 0 ? 1000000000 : 0)};
+}
+
+static int stage_link(int yard_fd, const char *ready, const struct entry *good)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_of(good->mtime_ns)};
+    if (symlinkat(good->target, yard_fd, ready) < 0 ||
+        fchownat(yard_fd, ready, good->uid, good->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+        utimensat(yard_fd, ready, times, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Another name of the inode that good shares with a file that stands or was made ready. */
+static int stage_twin(const struct exchange *exchange, const struct move *move, const char *ready)
+{
+    char other[HELD_NAME_SIZE];
+    const char *name;
+    if (move->staged_twin && move->staged_twin->staged) {
+        const struct move *twin = move->staged_twin;
+        held_name(other, twin->id, ".good");
+        return linkat(twin->yard->fd, other, move->yard->fd, ready, 0) < 0 ? -errno : 0;
+    }
+    if (!move->twin)
+        return -ENOENT;
+    int fd = parent_open(place_of(exchange), move->twin->path, &name);
+    if (fd < 0)
+        return fd;
+    int err = linkat(fd, name, move->yard->fd, ready, 0) < 0 ? -errno : 0;
+    close(fd);
+    return err;
+}
+
+static int stage(struct exchange *exchange, struct move *move)
+{
+    char ready[HELD_NAME_SIZE];
+    held_name(ready, move->id, ".good");
+    int err = remove_tree(move->yard->fd, ready);
+    if (err < 0)
+        return err;
+    switch ((enum entry_type)move->good->type) {
+    case ENTRY_FILE:
+        if (stage_twin(exchange, move, ready) == 0)
+            return 0;
+        err = stage_file(place_of(exchange), move->yard->fd, ready, move->good);
+        break;
+    case ENTRY_DIR:
+        err = stage_directory(move->yard->fd, ready, move->good);
+        break;
+    case ENTRY_LINK:
+        err = stage_link(move->yard->fd, ready, move->good);
+        break;
+    case ENTRY_OTHER:
+        return -EOPNOTSUPP;
+    }
+    if (err < 0)
+        remove_tree(move->yard->fd, ready);
+    return err;
+}
+
+/* A suspect that brings the machine down goes, even where nothing can be put in its place. */
+static void give_up_good(struct exchange *exchange, struct move *move, int err)
+{
+    if (!move->now) {
+        move_fails(exchange, move, err, "the good version cannot be made");
+        return;
+    }
+    diag_report(exchange->diag, DIAG_ERROR,
+                "%s: the good version cannot be made: %s; the suspect is taken out all the same, "
+                "and this part is now without protection: install it again%s",
+                move->path, strerror(-err), is_no_room(err) ? " after making room" : "");
+    move->action = PLAN_TAKE_OUT;
+    move->good = NULL;
+    err = write_down(exchange, move);
+    if (err < 0)
+        move_fails(exchange, move, err, "cannot be written down in the quarantine");
+}
+
+void exchange_stage(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        if (move->error || move->action != PLAN_PUT_BACK || move_is_in_place(move))
+            continue;
+        int err = try_twice(exchange, move, stage);
+        move->staged = err == 0;
+        if (err < 0)
+            give_up_good(exchange, move, err);
+        diag_progress(exchange->diag, "good versions", i + 1, exchange->count);
+    }
+}
+
+/* Case directories of this batch on every file system. */
+static int sync_yards(const struct exchange *exchange)
+{
+    int err = syncfs(place_of(exchange)->state_fd) < 0 ? -errno : 0;
+    for (size_t i = 0; i < exchange->yards.count; i++) {
+        const struct yard *yard = exchange->yards.items[i];
+        if (strncmp(yard->path, STATE_DIR "/", sizeof STATE_DIR) != 0 && syncfs(yard->fd) < 0)
+            err = -errno;
+    }
+    return err;
+}
+
+int exchange_barrier(struct exchange *exchange)
+{
+    return sync_yards(exchange);
+}
+
+/* ---- moved ---- */
+
+static bool same_inode(int a_fd, const char *a, int b_fd, const char *b)
+{
+    struct stat x, y;
+    return fstatat(a_fd, a, &x, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(b_fd, b, &y, AT_SYMLINK_NOFOLLOW) == 0 && x.st_ino == y.st_ino &&
+           x.st_dev == y.st_dev;
+}
+
+/* For file systems without RENAME_EXCHANGE. Directories cannot have a second name: there alone the
+ * place is empty between two renames. */
+static int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd,
+                            const char *name)
+{
+    int err = 0;
+    if (linkat(dir_fd, name, yard_fd, kept, 0) < 0 && !same_inode(dir_fd, name, yard_fd, kept)) {
+        struct stat st;
+        err = -errno;
+        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+            return err;
+        err = rename_keeping(dir_fd, name, yard_fd, kept);
+    }
+    if (err == 0 && renameat(yard_fd, ready, dir_fd, name) < 0)
+        err = -errno;
+    return err;
+}
+
+int exchange_names(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name)
+{
+    struct stat st;
+    if (fstatat(yard_fd, kept, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        !same_inode(dir_fd, name, yard_fd, kept))
+        return -EEXIST; /* a suspect lies there already: never onto it */
+    if (renameat2(yard_fd, ready, dir_fd, name, RENAME_EXCHANGE) == 0) {
+        rename_keeping(yard_fd, ready, yard_fd, kept); /* if not, held_settle() does it */
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return -errno;
+    return exchange_by_link(yard_fd, ready, kept, dir_fd, name);
+}
+
+static int apply_in_place(int dir_fd, const char *name, const struct entry *good)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = io_apply_metadata(fd, good);
+    close(fd);
+    return err;
+}
+
+/* In a directory that is open. */
+static int move_in(const struct move *move, int dir_fd, const char *name)
+{
+    char ready[HELD_NAME_SIZE], kept[HELD_NAME_SIZE];
+    held_name(ready, move->id, ".good");
+    held_name(kept, move->id, "");
+    if (move_is_in_place(move))
+        return apply_in_place(dir_fd, name, move->good);
+    if (move->action == PLAN_TAKE_OUT)
+        return rename_keeping(dir_fd, name, move->yard->fd, kept);
+    if (!move->now)
+        return rename_keeping(move->yard->fd, ready, dir_fd, name);
+    return exchange_names(move->yard->fd, ready, kept, dir_fd, name);
+}
+
+static int move_one(struct exchange *exchange, struct move *move)
+{
+    const char *name;
+    int fd;
+    if (move->now) {
+        fd = parent_open(place_of(exchange), move->path, &name);
+    } else {
+        fd = parent_make(place_of(exchange), move->path, &name);
+        exchange->made_directories = true;
+    }
+    if (fd < 0)
+        return fd;
+    int err = move_in(move, fd, name);
+    close(fd);
+    return err;
+}
+
+void exchange_move(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        if (move->error || move->action == PLAN_LEAVE)
+            continue;
+        int err = move_one(exchange, move);
+        move->moved = err == 0;
+        if (err < 0)
+            move_fails(exchange, move, err,
+                       move->action == PLAN_TAKE_OUT ? "cannot be taken out"
+                                                     : "the good version cannot be put back");
+    }
+}
+
+/* ---- durable ---- */
+
+/* What is put into a directory moves its times on: those that came back get theirs again. */
+static int times_again(const struct exchange *exchange)
+{
+    int err = 0;
+    for (size_t i = exchange->count; i-- > 0;) {
+        const struct move *move = &exchange->moves[i];
+        const char *name;
+        if (!move->moved || !move->good || move->good->type != ENTRY_DIR)
+            continue;
+        struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_of(move->good->mtime_ns)};
+        int fd = parent_open(place_of(exchange), move->path, &name);
+        if (fd < 0 || utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+            err = fd < 0 ? fd : -errno;
+        if (fd >= 0)
+            close(fd);
+    }
+    return err;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorted directories of all moves; each is to be freed, and the array. NULL: no memory. */
+static char **directories_of(const struct exchange *exchange, size_t *count)
+{
+    char **paths = calloc(exchange->count + 1, sizeof *paths);
+    *count = 0;
+    for (size_t i = 0; paths && i < exchange->count; i++) {
+        if (!exchange->moves[i].moved)
+            continue;
+        const char *path = exchange->moves[i].path, *slash = strrchr(path, '/');
+        paths[*count] = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+        if (paths[*count])
+            (*count)++;
+    }
+    if (paths)
+        qsort(paths, *count, sizeof *paths, compare_texts);
+    return paths;
+}
+
+static int sync_directory(const struct place *place, const char *path)
+{
+    int fd = place_openat(place, path, O_RDONLY | O_DIRECTORY, 0, false);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd; /* went to the quarantine with the tree above it */
+    int err = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return err;
+}
+
+static int sync_directories(const struct exchange *exchange)
+{
+    size_t count;
+    int err = 0;
+    char **paths = directories_of(exchange, &count);
+    if (!paths)
+        return sync_yards(exchange);
+    for (size_t i = 0; i < count; i++) {
+        int one = i > 0 && strcmp(paths[i], paths[i - 1]) == 0
+                      ? 0
+                      : sync_directory(place_of(exchange), paths[i]);
+        err = one < 0 ? one : err;
+    }
+    for (size_t i = 0; i < count; i++)
+        free(paths[i]);
+    free(paths);
+    for (size_t i = 0; i < exchange->yards.count; i++)
+        if (fsync(exchange->yards.items[i]->fd) < 0)
+            err = -errno;
+    return err;
+}
+
+int exchange_finish(struct exchange *exchange)
+{
+    int times = times_again(exchange);
+    int err = exchange->made_directories ? sync_yards(exchange) : sync_directories(exchange);
+    return err < 0 ? err : times;
+}
+
+void exchange_close(struct exchange *exchange)
+{
+    yards_close(&exchange->yards);
+}

@@ -1,0 +1,65 @@
+/*
+ * exchange.h - applies changes to the files of a machine: the good version in, the suspect out.
+ *
+ * Steps for a batch, each for all its moves before the next one:
+ *   exchange_write_down  ID.json of every suspect
+ *   exchange_stage       the good versions, complete with metadata, as ID.good in the yards
+ *   exchange_barrier     all that is durable
+ *   exchange_move        one rename that exchanges ID.good and the suspect, one that names it ID
+ *   exchange_finish      times of directories; each directory synced once
+ * A cut anywhere leaves the old or the new file in place; held_settle() and the same steps again
+ * end in the same state.
+ */
+#ifndef BACKSTOP_AGENT_EXCHANGE_H
+#define BACKSTOP_AGENT_EXCHANGE_H
+
+#include "held.h"
+
+struct move {
+    uint32_t case_number, id;
+    const char *path, *set_name;
+    uint8_t set_class;
+    enum change_kind kind;
+    enum plan_action action;
+    const struct entry *now;  /* the suspect; NULL: nothing stands there */
+    const struct entry *good; /* to put in its place; NULL with PLAN_TAKE_OUT */
+    uint32_t generation;      /* that good comes from */
+    const struct entry *twin; /* a file in place with which good shares its inode, or NULL */
+    struct move *staged_twin; /* an earlier move of the batch whose good version it shares, or NULL */
+    struct json_object *holds; /* of a tree: array of the paths in it, or NULL; borrowed */
+    /* the engine's own */
+    const struct yard *yard;
+    bool written_down, staged, moved;
+    int error; /* why it was not moved; 0: it was */
+};
+
+struct exchange {
+    struct yards yards;
+    struct diag *diag;
+    uint32_t boot;
+    const char *from; /* who asks: "recovery" */
+    struct move *moves;
+    size_t count;
+    bool reserve_used; /* the reserve was given up for room */
+    bool made_directories;
+};
+
+/* True for a directory that stays and has but its metadata put back. */
+bool move_is_in_place(const struct move *move);
+
+/* Each does what can be done, notes `error` in the moves that cannot go on, and reports them. */
+void exchange_write_down(struct exchange *exchange);
+/* A move whose good version cannot be made becomes PLAN_TAKE_OUT where a suspect stands there. */
+void exchange_stage(struct exchange *exchange);
+int exchange_barrier(struct exchange *exchange); /* 0 or -errno: then nothing may be moved */
+void exchange_move(struct exchange *exchange);
+int exchange_finish(struct exchange *exchange); /* 0 or -errno: not known to be durable */
+void exchange_close(struct exchange *exchange);
+
+/*
+ * The one rename: `ready` in yard_fd and `name` in dir_fd change places, and what stood at `name`
+ * is called `kept` in yard_fd. Without RENAME_EXCHANGE `kept` becomes a second name of it first.
+ */
+int exchange_names(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name);
+
+#endif
