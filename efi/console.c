@@ -1,5 +1,5 @@
 #include "console.h"
-#include "text.h"
+#include "chars.h"
 
 #define LINE_MAX 160u
 #define SECOND 1000000u        /* us */
