@@ -1,0 +1,174 @@
+#: make test       every unit test
+#: make check      lint, tests, tests under sanitizers, clang's warnings, fuzz targets briefly
+#: make fuzz       fuzz targets, FUZZ_SECONDS=600 each
+#: make valgrind   unit tests under valgrind
+#: make lint       arrows between parts, core's symbols, layout, shell
+#: make format     layout of all C files
+#
+# tests/test_NAME.c is one cmocka program: test_agent_* with libagent, test_efi_* with the stage's
+# host objects, all with libcore. tests/fuzz_NAME.c is one libFuzzer target: of core where FUZZ_CORE
+# names it, fuzz_efi_* with the stage's host objects, else of the agent; its seeds are in
+# tests/corpus/NAME/.
+#
+# Each result is a line in $(RESULTS), so that a check goes on after a failure and sums up at its end.
+RESULTS ?= $(abspath $(B))/results
+LABEL   ?=
+TALLY    = $(TALLY_BIN) $(RESULTS)
+TALLY_BIN ?= $(abspath $(B))/tests/tally
+
+TEST_PROGRAMS := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/test_*.c)))
+FUZZ_PROGRAMS := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/fuzz_*.c)))
+FUZZ_CORE     := ledger receipt ticket slots stageconf
+FUZZ_RUNS     ?= 20000
+FUZZ_SECONDS  ?= 600
+TEST_SECONDS  ?= 900
+
+SANITIZERS      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_SANITIZERS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ASAN_MAKE   = $(MAKE) B=$(B)/asan SAN="$(SANITIZERS)"
+FUZZ_MAKE   = $(MAKE) B=$(B)/fuzz CC=$(CLANG) OPT="-O1 -g" SAN="$(FUZZ_SANITIZERS)"
+# Scenarios on the rig that are short enough for `make check`.
+CHECK_RIG  ?=
+
+.PHONY: test-programs test-run fuzz-programs fuzz-run lint-run valgrind valgrind-run
+.SECONDARY: $(TEST_PROGRAMS:=.o) $(FUZZ_PROGRAMS:=.o)
+
+# ---- programs -----------------------------------------------------------------------------------
+
+TEST_LIBS = $(B)/core/libcore.a
+$(B)/tests/test_agent_%: TEST_LIBS = $(AGENT_TEST_OBJS) $(B)/agent/libagent.a $(B)/core/libcore.a $(AGENT_LIBS)
+$(B)/tests/test_efi_%:   TEST_LIBS = $(EFI_HOST_OBJS) $(B)/core/libcore.a
+$(filter $(B)/tests/test_agent_%,$(TEST_PROGRAMS)): $(AGENT_TEST_OBJS) $(B)/agent/libagent.a
+$(filter $(B)/tests/test_efi_%,$(TEST_PROGRAMS)): $(EFI_HOST_OBJS)
+$(B)/tests/test_agent_%.o: TEST_CFLAGS = $(AGENT_CFLAGS) -Iagent
+$(B)/tests/test_efi_%.o:   TEST_CFLAGS = $(EFI_HOST_CFLAGS) -Iefi
+
+FUZZ_AGENT := $(filter-out $(FUZZ_CORE:%=$(B)/tests/fuzz_%) $(B)/tests/fuzz_efi_%,$(FUZZ_PROGRAMS))
+$(B)/tests/fuzz_%: TEST_LIBS = $(B)/core/libcore.a
+$(FUZZ_AGENT): TEST_LIBS = $(B)/agent/libagent.a $(B)/core/libcore.a $(AGENT_LIBS)
+$(FUZZ_AGENT): $(B)/agent/libagent.a
+$(B)/tests/fuzz_efi_%: TEST_LIBS = $(EFI_HOST_OBJS) $(B)/core/libcore.a
+$(filter $(B)/tests/fuzz_efi_%,$(FUZZ_PROGRAMS)): $(EFI_HOST_OBJS)
+$(FUZZ_AGENT:=.o): TEST_CFLAGS = $(AGENT_CFLAGS) -Iagent
+$(B)/tests/fuzz_efi_%.o: TEST_CFLAGS = $(EFI_HOST_CFLAGS) -Iefi
+
+$(B)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(TEST_CFLAGS) -Itests -DSOURCE_DIR='"$(CURDIR)"' -c -o $@ $<
+
+$(TEST_PROGRAMS): $(B)/tests/%: $(B)/tests/%.o $(B)/core/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $< $(TEST_LIBS) $(LDFLAGS_ALL) -lcmocka
+
+$(FUZZ_PROGRAMS): $(B)/tests/%: $(B)/tests/%.o $(B)/core/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -fsanitize=fuzzer -o $@ $< $(TEST_LIBS) $(LDFLAGS_ALL)
+
+$(abspath $(B))/tests/tally: $(B)/tests/tally.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $< $(LDFLAGS_ALL)
+
+test-programs: $(TEST_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+# ---- runs: each adds to $(RESULTS) and goes on after a failure ------------------------------------
+
+# One line of a recipe for each. $(1): program.
+define run_test
+	$(Q)TALLY_SECONDS=$(TEST_SECONDS) $(TALLY) '$(LABEL)$(notdir $(1))' $(RUN_UNDER) $(1)
+
+endef
+
+test-run: $(TEST_PROGRAMS) $(TALLY_BIN)
+	$(foreach p,$(TEST_PROGRAMS),$(call run_test,$(p)))
+
+valgrind-run: RUN_UNDER = env MODEL_QUICK=1 valgrind -q --error-exitcode=99 --leak-check=full \
+                          --errors-for-leak-kinds=definite
+valgrind-run: $(TEST_PROGRAMS) $(TALLY_BIN)
+	$(foreach p,$(TEST_PROGRAMS),$(call run_test,$(p)))
+
+# New inputs go to the build directory: the seeds in tests/ stay as they are, and runs repeat.
+FUZZ_LIMIT ?= -runs=$(FUZZ_RUNS) -seed=1
+# $(1): name behind fuzz_.
+define run_fuzz
+	$(Q)rm -rf $(B)/found/$(1) && mkdir -p $(B)/found/$(1) $(B)/artifacts
+	$(Q)$(TALLY) 'fuzz: $(1)' $(B)/tests/fuzz_$(1) $(FUZZ_LIMIT) -timeout=20 -rss_limit_mb=1024 \
+	    -artifact_prefix=$(B)/artifacts/$(1)- $(B)/found/$(1) $(wildcard tests/corpus/$(1))
+
+endef
+
+fuzz-run: $(FUZZ_PROGRAMS) $(TALLY_BIN)
+	$(foreach p,$(FUZZ_PROGRAMS),$(call run_fuzz,$(patsubst fuzz_%,%,$(notdir $(p)))))
+
+LINT_CHECKS := arrows-core arrows-efi arrows-agent arrows-qemu format shell
+# $(1): check of lint.sh
+define run_lint
+	$(Q)$(TALLY) 'lint: $(1)' sh tests/lint.sh $(1)
+
+endef
+# $(1): compiler, $(2): optimisation
+define run_lint_nm
+	$(Q)+$(TALLY) 'lint: core needs nothing ($(1) -$(2))' sh tests/lint.sh nm '$(MAKE)' \
+	    $(B)/lint/$(1)-$(2) $(1) $(2)
+
+endef
+# $(1): a target that another directory's part has named in LINT_TARGETS
+define run_lint_target
+	$(Q)+$(TALLY) 'lint: $(1)' $(MAKE) --no-print-directory $(1)
+
+endef
+
+lint-run: $(TALLY_BIN)
+	$(foreach c,$(LINT_CHECKS),$(call run_lint,$(c)))
+	$(foreach c,$(sort $(CC) $(CLANG)),$(foreach o,O2 Os,$(call run_lint_nm,$(c),$(o))))
+	$(foreach t,$(LINT_TARGETS),$(call run_lint_target,$(t)))
+
+# $(1): a target of the rig
+define run_rig
+	$(Q)+$(TALLY) 'rig: $(1)' $(MAKE) $(INTO) $(1)
+
+endef
+
+# ---- what people type -----------------------------------------------------------------------------
+
+define begin_results
+	@mkdir -p $(dir $(RESULTS))
+	@rm -f $(RESULTS)
+endef
+
+test: test-programs $(TALLY_BIN)
+	$(begin_results)
+	$(Q)$(MAKE) --no-print-directory test-run
+	@$(TALLY)
+
+lint: $(TALLY_BIN)
+	$(begin_results)
+	$(Q)$(MAKE) --no-print-directory lint-run
+	@$(TALLY)
+
+valgrind: test-programs $(TALLY_BIN)
+	$(begin_results)
+	$(Q)$(MAKE) --no-print-directory valgrind-run LABEL='valgrind: '
+	@$(TALLY)
+
+fuzz: $(TALLY_BIN)
+	$(begin_results)
+	$(Q)$(FUZZ_MAKE) --no-print-directory fuzz-run RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) \
+	    FUZZ_LIMIT=-max_total_time=$(FUZZ_SECONDS)
+	@$(TALLY)
+
+# A part that does not build counts as one failure, and the others still run.
+INTO = RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) --no-print-directory
+check: $(TALLY_BIN)
+	$(begin_results)
+	$(Q)$(MAKE) $(INTO) lint-run || $(TALLY) 'lint' false
+	$(Q)$(MAKE) $(INTO) all test-run || $(TALLY) 'build' false
+	$(Q)$(ASAN_MAKE) $(INTO) test-run LABEL='sanitizers: ' || $(TALLY) 'build with sanitizers' false
+	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
+	$(Q)$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
+	$(foreach s,$(CHECK_RIG),$(call run_rig,$(s)))
+	@$(TALLY)
+
+format:
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
