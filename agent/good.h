@@ -10,18 +10,25 @@
 struct good_result {
     uint32_t generation; /* newest good generation after the call; 0: none */
     bool unchanged;      /* nothing to promote: the former newest still stands */
-    size_t promoted;     /* entries that became good */
+    size_t promoted;     /* entries that became good: new, altered or gone with this generation */
     size_t held_back;    /* arrived after boot start and not yet proven: former version kept as good */
-    uint64_t bytes_stored;
+    uint64_t bytes_stored; /* content read into the store */
 };
 
 /*
  * Takes a good generation: `started` are the identities from the start of this
  * boot (NULL: take everything as it stands, for `good take --now` by a person).
  * Only entries whose identity is still that of `started` are promoted (or that
- * have soaked); for the others the newest generation's entry is carried over.
+ * have soaked: soak.h); for the others the newest generation's entry is carried
+ * over. Carried over as well: files that changed while they were read, what
+ * could not be read, sets whose file is bad now, and sets over their max-size,
+ * whose files without a former version are listed unhashed.
  * Contents first, synced; manifest last. Old generations past
  * policy->generations are dropped after that, then the store is collected.
+ * Where nothing but identities moved, the newest manifest is renewed under its
+ * number. One taker at a time: another waits. On failure (-ENOSPC, say) the
+ * former generations stand and what was put in the store is deleted.
+ * The state is open (place_open_state with create).
  */
 int good_take(const struct place *place, const struct sets *sets, const struct inventory *started,
               uint32_t boot, const struct policy *policy, struct good_result *result,
@@ -30,17 +37,25 @@ int good_take(const struct place *place, const struct sets *sets, const struct i
 int good_list(const struct place *place, uint32_t **generations, size_t *count);
 /* Newest generation whose manifest is whole. 0, -ENOENT if none, -errno. */
 int good_load_newest(const struct place *place, struct inventory *good, struct diag *diag);
+/* 0, -ENOENT, -EBADMSG after reporting, -errno. */
 int good_load(const struct place *place, uint32_t generation, struct inventory *good,
               struct diag *diag);
-/*
- * The good version of `path` to put back: from the newest generation that has it with an intact
- * object. *entry points into one of `loaded`. 0, -ENOENT. `fd` gets the verified object (files).
- */
+
 struct good_history; /* all kept generations, loaded once */
+/* Damaged manifests are reported and passed over; no generation at all is an empty history. */
 int good_history_load(const struct place *place, struct good_history **history, struct diag *diag);
 const struct inventory *good_history_newest(const struct good_history *history); /* or NULL */
+/*
+ * The good version of `path` to put back: the newest generation's, or, where its object is damaged
+ * or missing (which is reported), that of the newest older generation whose object is intact. What
+ * the newest generation has not is not good: -ENOENT. *entry points into the history. *fd gets the
+ * verified object of a file, open for reading; -1 for directories and links. Files that were
+ * listed without content, never-touch ones and others have no version. 0 or -ENOENT.
+ */
 int good_history_version(struct good_history *history, const char *path, const struct entry **entry,
                          int *fd, struct diag *diag);
+/* Generation that an entry given by good_history_version() is of; 0: of none. */
+uint32_t good_history_generation(const struct good_history *history, const struct entry *entry);
 void good_history_free(struct good_history *history);
 
 #endif

@@ -7,9 +7,11 @@
  *   [set]
  *   description=ACME sensor content
  *   class=content                 content|driver|firmware|policy|loading; required
- *   detect=/opt/acme              absolute glob; set is silent unless this exists; may repeat (any)
+ *   detect=/opt/acme              absolute glob; set is silent unless this exists (no '**');
+ *                                 may repeat (any)
  *   path=/opt/acme/channel-*.bin  absolute glob, required, may repeat
- *   never=/opt/acme/identity*     glob that is never touched; may repeat
+ *   never=/opt/acme/identity*     glob of what is never touched, with all beneath it, whichever
+ *                                 set holds it; may repeat
  *   driver=acme_sensor            kernel modules (consumers) masked at drivers-off; may repeat
  *   comm=acme-sensor              process names (15 characters) seen in its crashes; may repeat
  *   soak=24h                      in use that long within a boot counts as proven (s, m, h or d);
@@ -32,6 +34,7 @@
 
 #include <stdint.h>
 #include "diag.h"
+#include "glob.h"
 #include "place.h"
 #include "plan.h"
 
@@ -54,19 +57,22 @@ struct set {
 struct sets {
     struct set *items; /* sorted by name */
     size_t count;
-    size_t bad_files; /* skipped whole */
+    size_t bad_files;   /* skipped whole */
+    struct strings bad; /* their names: what was good of them stays as it is (good.h) */
 };
 
 /* 0 or -errno; bad files are no error but are counted and reported. */
 int sets_load(const struct place *place, struct sets *sets, struct diag *diag);
-/* One file's text, for tests, fuzzing and `sets check FILE`: 0, or -EINVAL after reporting. */
+/*
+ * One file's text, for tests, fuzzing and `sets check FILE`: 0, or -EINVAL after reporting.
+ * `present` is left false: nothing is looked for. sets_free() of a struct sets frees it.
+ */
 int set_parse(const char *name, const char *file, const char *text, size_t size, struct set *set,
               struct diag *diag);
 void sets_free(struct sets *sets);
+/* Where no set may reach, up to NULL: putting files back there would be wrong or without meaning. */
+extern const char *const set_forbidden_places[];
 /* Index of a set by name, or -1. */
 int sets_find(const struct sets *sets, const char *name);
-
-/* 1 if path (absolute) matches the glob as described above. */
-int glob_matches(const char *glob, const char *path);
 
 #endif
