@@ -1,0 +1,313 @@
+/* intents.c - see intents.h */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "intents.h"
+#include "io.h"
+
+static bool event_is(const struct json_object *record, const char *event)
+{
+    return strcmp(journal_text(record, "event"), event) == 0;
+}
+
+/* The array at key, or NULL. */
+static struct json_object *array_of(const struct json_object *record, const char *key)
+{
+    struct json_object *array = NULL;
+    json_object_object_get_ex(record, key, &array);
+    return json_object_is_type(array, json_type_array) ? array : NULL;
+}
+
+static size_t length_of(const struct json_object *array)
+{
+    return array ? json_object_array_length(array) : 0;
+}
+
+static bool done_names(const struct json_object *done, int64_t seq)
+{
+    struct json_object *seqs = array_of(done, "intents");
+    for (size_t i = 0; i < length_of(seqs); i++)
+        if (json_object_get_int64(json_object_array_get_idx(seqs, i)) == seq)
+            return true;
+    return false;
+}
+
+static bool was_done(const struct journal *journal, size_t from, int64_t seq)
+{
+    for (size_t i = from; i < journal->count; i++)
+        if (event_is(journal->records[i], "done") && done_names(journal->records[i], seq))
+            return true;
+    return false;
+}
+
+static int add_items(struct intents *intents, const struct json_object *record, bool pending)
+{
+    struct json_object *changes = array_of(record, "changes");
+    size_t count = length_of(changes);
+    struct intended *items =
+        realloc(intents->items, (intents->count + count + 1) * sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    intents->items = items;
+    for (size_t i = 0; i < count; i++) {
+        const struct json_object *change = json_object_array_get_idx(changes, i);
+        if (!json_object_is_type(change, json_type_object))
+            continue;
+        items[intents->count++] = (struct intended){
+            .case_number = (uint32_t)journal_number(record, "case"),
+            .id = (uint32_t)journal_number(change, "id"),
+            .path = journal_text(change, "path"),
+            .seq = journal_number(record, "seq"),
+            .pending = pending,
+        };
+    }
+    return 0;
+}
+
+static int add_pending(struct intents *intents, int64_t seq)
+{
+    int64_t *seqs = realloc(intents->pending, (intents->pending_count + 1) * sizeof *seqs);
+    if (!seqs)
+        return -ENOMEM;
+    intents->pending = seqs;
+    seqs[intents->pending_count++] = seq;
+    return 0;
+}
+
+int intents_load(const struct journal *journal, struct intents *intents)
+{
+    struct intents found = {0};
+    int err = 0;
+    for (size_t i = 0; err == 0 && i < journal->count; i++) {
+        const struct json_object *record = journal->records[i];
+        if (!event_is(record, "intent"))
+            continue;
+        int64_t seq = journal_number(record, "seq");
+        bool pending = !was_done(journal, i + 1, seq);
+        err = add_items(&found, record, pending);
+        if (err == 0 && pending)
+            err = add_pending(&found, seq);
+    }
+    if (err < 0)
+        intents_free(&found);
+    else
+        *intents = found;
+    return err;
+}
+
+void intents_free(struct intents *intents)
+{
+    free(intents->items);
+    free(intents->pending);
+    *intents = (struct intents){0};
+}
+
+const struct intended *intents_find(const struct intents *intents, const char *path)
+{
+    for (size_t i = 0; i < intents->count; i++) {
+        const struct intended *item = &intents->items[i];
+        if (item->pending && !item->taken && strcmp(item->path, path) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+uint32_t journal_last_id(const struct journal *journal, uint32_t case_number)
+{
+    int64_t last = 0;
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct json_object *record = journal->records[i];
+        struct json_object *changes = array_of(record, "changes");
+        if (journal_number(record, "case") != case_number)
+            continue;
+        if (journal_number(record, "displaced") > last)
+            last = journal_number(record, "displaced");
+        for (size_t k = 0; k < length_of(changes); k++) {
+            int64_t id = journal_number(json_object_array_get_idx(changes, k), "id");
+            last = id > last ? id : last;
+        }
+    }
+    return last > 0 && last < UINT32_MAX ? (uint32_t)last : 0;
+}
+
+bool journal_case_acted(const struct journal *journal, uint32_t case_number)
+{
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct json_object *record = journal->records[i];
+        if (event_is(record, "done") && journal_number(record, "case") == case_number &&
+            journal_number(record, "moved") > 0)
+            return true;
+    }
+    return false;
+}
+
+bool journal_rebuild_due(const struct journal *journal, uint32_t case_number)
+{
+    bool due = false;
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct json_object *record = journal->records[i];
+        struct json_object *rebuild = NULL;
+        if (event_is(record, "rebuild"))
+            due = false;
+        if (event_is(record, "intent") && journal_number(record, "case") == case_number &&
+            json_object_object_get_ex(record, "rebuild", &rebuild))
+            due = due || json_object_get_boolean(rebuild);
+    }
+    return due;
+}
+
+bool class_is_in_image(uint8_t set_class)
+{
+    switch ((enum set_class)set_class) {
+    case CLASS_DRIVER:
+    case CLASS_FIRMWARE:
+    case CLASS_LOADING:
+        return true;
+    case CLASS_CONTENT:
+    case CLASS_POLICY:
+        return false;
+    }
+    return false;
+}
+
+/* ---- records ---- */
+
+static void add_text(struct json_object *json, const char *key, const char *text)
+{
+    json_object_object_add(json, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_number(struct json_object *json, const char *key, uint64_t number)
+{
+    json_object_object_add(json, key, json_object_new_int64((int64_t)number));
+}
+
+static void add_hash(struct json_object *json, const char *key, const struct entry *entry)
+{
+    char hex[2 * SHA256_SIZE + 1];
+    bool has_hash = entry && entry->type == ENTRY_FILE && entry->hashed;
+    if (has_hash)
+        hex_of(entry->sha256, SHA256_SIZE, hex);
+    add_text(json, key, has_hash ? hex : NULL);
+}
+
+static struct json_object *move_to_json(const struct move *move)
+{
+    struct json_object *json = json_object_new_object();
+    if (!json)
+        return NULL;
+    add_number(json, "id", move->id);
+    add_text(json, "path", move->path);
+    add_text(json, "set", move->set_name);
+    add_text(json, "class", set_class_string((enum set_class)move->set_class));
+    add_text(json, "kind", change_kind_string(move->kind));
+    add_text(json, "action", plan_action_string(move->action));
+    add_hash(json, "from", move->now);
+    add_hash(json, "to", move->good);
+    add_number(json, "generation", move->generation);
+    if (move->holds)
+        json_object_object_add(json, "holds", json_object_get(move->holds));
+    return json;
+}
+
+static struct json_object *record_of(const char *event, const struct ticket *ticket)
+{
+    struct json_object *record =
+        journal_record(event, ticket->number, ticket->case_number,
+                       reason_string((enum reason)ticket->first_reason));
+    if (!record)
+        return NULL;
+    add_text(record, "rung", rung_string((enum rung)ticket->rung));
+    add_number(record, "failures", ticket->failures);
+    return record;
+}
+
+static bool is_pending(const struct intents *pending, const struct move *move)
+{
+    for (size_t i = 0; i < pending->count; i++)
+        if (pending->items[i].pending && pending->items[i].id == move->id &&
+            pending->items[i].case_number == move->case_number)
+            return true;
+    return false;
+}
+
+struct json_object *intent_describe(const struct ticket *ticket, const struct move *moves,
+                                    size_t count, const struct intents *pending)
+{
+    struct json_object *record = record_of("intent", ticket);
+    struct json_object *changes = json_object_new_array();
+    bool rebuild = false;
+    if (!record || !changes) {
+        json_object_put(record);
+        json_object_put(changes);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (is_pending(pending, &moves[i]))
+            continue;
+        rebuild = rebuild || class_is_in_image(moves[i].set_class);
+        json_object_array_add(changes, move_to_json(&moves[i]));
+    }
+    json_object_object_add(record, "rebuild", json_object_new_boolean(rebuild));
+    json_object_object_add(record, "changes", changes);
+    return record;
+}
+
+static void add_failed(struct json_object *record, const struct move *moves, size_t count)
+{
+    struct json_object *failed = json_object_new_array();
+    for (size_t i = 0; failed && i < count; i++) {
+        struct json_object *one = moves[i].error ? json_object_new_object() : NULL;
+        if (!one)
+            continue;
+        add_number(one, "id", moves[i].id);
+        add_text(one, "path", moves[i].path);
+        add_text(one, "error", strerror(-moves[i].error));
+        json_object_array_add(failed, one);
+    }
+    json_object_object_add(record, "failed", failed);
+}
+
+static size_t moved_count(const struct move *moves, size_t count)
+{
+    size_t moved = 0;
+    for (size_t i = 0; i < count; i++)
+        moved += moves[i].moved;
+    return moved;
+}
+
+struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
+                                  size_t count, size_t before, const struct plan_summary *summary,
+                                  const int64_t *seqs, size_t seq_count)
+{
+    struct json_object *record = record_of("done", ticket);
+    struct json_object *intents = json_object_new_array();
+    if (!record || !intents) {
+        json_object_put(record);
+        json_object_put(intents);
+        return NULL;
+    }
+    for (size_t i = 0; i < seq_count; i++)
+        json_object_array_add(intents, json_object_new_int64(seqs[i]));
+    json_object_object_add(record, "intents", intents);
+    add_number(record, "moved", before + moved_count(moves, count));
+    add_number(record, "put-back", summary->put_back);
+    add_number(record, "taken-out", summary->taken_out);
+    add_number(record, "unprotected", summary->unprotected);
+    add_number(record, "beyond-help", summary->beyond_help);
+    add_failed(record, moves, count);
+    return record;
+}
+
+struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
+                                     const char *note)
+{
+    struct json_object *record = record_of("done", ticket);
+    if (!record)
+        return NULL;
+    json_object_object_add(record, "intents", json_object_new_array());
+    add_number(record, "moved", 0);
+    add_text(record, "applied", applied_string(applied));
+    add_text(record, "note", note);
+    return record;
+}

@@ -1,0 +1,57 @@
+/*
+ * intents.h - what the journal says of recoveries: intents, and those that were done.
+ *
+ * JOURNAL.md gives the fields. An intent without a "done" that names it was cut, and is finished
+ * with the same case and ids.
+ */
+#ifndef BACKSTOP_AGENT_INTENTS_H
+#define BACKSTOP_AGENT_INTENTS_H
+
+#include "exchange.h"
+#include "journal.h"
+#include "receipt.h"
+#include "ticket.h"
+
+struct intended {
+    uint32_t case_number, id;
+    const char *path; /* the journal's own */
+    int64_t seq;      /* of the intent */
+    bool pending;
+    bool taken;       /* a suspect lies in the quarantine under this id: it is not used again */
+};
+
+struct intents {
+    struct intended *items; /* in the journal's order */
+    size_t count;
+    int64_t *pending; /* seqs of intents that were not done */
+    size_t pending_count;
+};
+
+/* *intents points into journal. 0 or -errno. */
+int intents_load(const struct journal *journal, struct intents *intents);
+void intents_free(struct intents *intents);
+/* The pending item for path that may be used again, or NULL. */
+const struct intended *intents_find(const struct intents *intents, const char *path);
+
+/* Highest id that the journal names in the case; 0: none. */
+uint32_t journal_last_id(const struct journal *journal, uint32_t case_number);
+/* An earlier recovery of this case put something back or took something out. */
+bool journal_case_acted(const struct journal *journal, uint32_t case_number);
+/* One of those concerned what an initramfs image may hold, and no "rebuild" has followed. */
+bool journal_rebuild_due(const struct journal *journal, uint32_t case_number);
+
+/* True for a class whose files may be inside an initramfs image. */
+bool class_is_in_image(uint8_t set_class);
+
+/* The record of an intent for those moves that have no pending one yet. NULL: no memory. */
+struct json_object *intent_describe(const struct ticket *ticket, const struct move *moves,
+                                    size_t count, const struct intents *pending);
+/* The record that ends the intents `seqs`; `before` of their changes were made before a cut. */
+struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
+                                  size_t count, size_t before, const struct plan_summary *summary,
+                                  const int64_t *seqs, size_t seq_count);
+/* The record of a recovery that found nothing to do. */
+struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
+                                     const char *note);
+
+#endif

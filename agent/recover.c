@@ -1,0 +1,416 @@
+/* recover.c - see recover.h */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "changes.h"
+#include "intents.h"
+#include "recover.h"
+#include "reserve.h"
+#include "suspects.h"
+
+struct recovery {
+    struct place place; /* the caller's, with the state directory open */
+    bool opened_state;
+    const struct ticket *ticket;
+    struct diag *diag;
+    struct journal journal;
+    struct intents intents;
+    struct sets sets;
+    struct good_history *history;
+    struct changes changes;
+    struct suspects suspects;
+    struct exchange exchange;
+    size_t before; /* changes of pending intents that were made before the cut */
+};
+
+/* ---- what is there ---- */
+
+static int open_state(struct recovery *recovery)
+{
+    if (recovery->place.state_fd >= 0)
+        return 0;
+    recovery->opened_state = true;
+    int err = place_open_state(&recovery->place, false);
+    if (err == -ENOENT)
+        err = place_open_state(&recovery->place, true);
+    if (err < 0)
+        diag_report(recovery->diag, DIAG_ERROR,
+                    STATE_DIR ": %s; without it nothing can be put back", strerror(-err));
+    return err;
+}
+
+static int recovery_open(struct recovery *recovery)
+{
+    int err = open_state(recovery);
+    if (err == 0)
+        err = journal_read(&recovery->place, &recovery->journal, recovery->diag);
+    if (err == 0)
+        err = intents_load(&recovery->journal, &recovery->intents);
+    if (err == 0)
+        err = sets_load(&recovery->place, &recovery->sets, recovery->diag);
+    if (err == 0)
+        err = good_history_load(&recovery->place, &recovery->history, recovery->diag);
+    return err == -ENOENT ? 0 : err; /* no generations: recover() says so */
+}
+
+static void recovery_close(struct recovery *recovery)
+{
+    exchange_close(&recovery->exchange);
+    suspects_free(&recovery->suspects);
+    changes_free(&recovery->changes);
+    good_history_free(recovery->history);
+    sets_free(&recovery->sets);
+    intents_free(&recovery->intents);
+    journal_free(&recovery->journal);
+    if (recovery->opened_state && recovery->place.state_fd >= 0)
+        close(recovery->place.state_fd);
+}
+
+/* ---- after a cut ---- */
+
+static bool name_exists(int dir_fd, uint32_t id)
+{
+    struct stat st;
+    char name[HELD_NAME_SIZE];
+    held_name(name, id, "");
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The yard that the item's good version was made ready in, where no record of a suspect names it. */
+static int open_unrecorded_yard(struct recovery *recovery, const struct intended *item)
+{
+    const struct yard *yard;
+    char *directory = strdup(item->path);
+    char *slash = directory ? strrchr(directory, '/') : NULL;
+    int err = directory ? -EINVAL : -ENOMEM;
+    if (slash) {
+        slash[slash == directory] = '\0';
+        err = yards_for(&recovery->exchange.yards, directory, item->case_number, &yard);
+    }
+    free(directory);
+    return err < 0 ? err : fcntl(yard->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int settle_one(struct recovery *recovery, struct intended *item)
+{
+    struct held held = {0};
+    int case_fd = held_open_case(&recovery->place, item->case_number, false);
+    if (case_fd < 0)
+        return case_fd == -ENOENT ? 0 : case_fd;
+    int err = held_read(case_fd, item->id, &held);
+    int yard_fd = err == 0 ? held_open_yard(&recovery->place, &held)
+                  : err == -ENOENT || err == -EBADMSG ? open_unrecorded_yard(recovery, item)
+                                                      : err;
+    if (yard_fd >= 0) {
+        err = held_settle(&recovery->place, yard_fd, item->id, held.json ? &held : NULL);
+        item->taken = name_exists(yard_fd, item->id);
+        close(yard_fd);
+    } else {
+        err = yard_fd == -ENOENT ? 0 : yard_fd;
+    }
+    held_free(&held);
+    close(case_fd);
+    return err;
+}
+
+static void settle(struct recovery *recovery)
+{
+    for (size_t i = 0; i < recovery->intents.count; i++) {
+        struct intended *item = &recovery->intents.items[i];
+        if (!item->pending && item->case_number != recovery->ticket->case_number)
+            continue;
+        int err = settle_one(recovery, item);
+        if (err < 0)
+            diag_report(recovery->diag, DIAG_WARNING, "%s: what a cut left of %u/%u stays: %s",
+                        item->path, item->case_number, item->id, strerror(-err));
+    }
+}
+
+/* ---- cases and ids ---- */
+
+static uint32_t last_id_there(const struct recovery *recovery)
+{
+    unsigned long last = 0;
+    int fd = held_open_case(&recovery->place, recovery->ticket->case_number, false);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        unsigned long id = strtoul(entry->d_name, NULL, 10);
+        last = id > last && id < UINT32_MAX ? id : last;
+    }
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    return (uint32_t)last;
+}
+
+/* Pending items keep case and id; the others follow after the highest id of this case. */
+static size_t number_moves(struct recovery *recovery)
+{
+    struct suspects *suspects = &recovery->suspects;
+    uint32_t case_number = recovery->ticket->case_number;
+    uint32_t last = journal_last_id(&recovery->journal, case_number);
+    uint32_t there = last_id_there(recovery);
+    size_t fresh = 0;
+    last = there > last ? there : last;
+    for (size_t i = 0; i < suspects->count; i++) {
+        struct move *move = &suspects->moves[i];
+        const struct intended *item = intents_find(&recovery->intents, move->path);
+        move->case_number = item ? item->case_number : case_number;
+        move->id = item ? item->id : ++last;
+        fresh += !item;
+    }
+    return fresh;
+}
+
+static size_t made_before(const struct recovery *recovery)
+{
+    size_t made = 0;
+    for (size_t i = 0; i < recovery->intents.count; i++) {
+        const struct intended *item = &recovery->intents.items[i];
+        bool open = !item->pending;
+        for (size_t k = 0; !open && k < recovery->suspects.count; k++)
+            open = recovery->suspects.moves[k].id == item->id &&
+                   recovery->suspects.moves[k].case_number == item->case_number;
+        made += !open;
+    }
+    return made;
+}
+
+/* ---- journal ---- */
+
+/* Gives up the reserve where room is lacking. Takes ownership of record. */
+static int append(struct recovery *recovery, struct json_object *record, int64_t *seq)
+{
+    if (!record)
+        return -ENOMEM;
+    json_object_get(record);
+    int err = journal_append_seq(&recovery->place, record, seq);
+    if ((err == -ENOSPC || err == -EDQUOT) && reserve_give_up(&recovery->place)) {
+        recovery->exchange.reserve_used = true;
+        json_object_get(record);
+        err = journal_append_seq(&recovery->place, record, seq);
+    }
+    json_object_put(record);
+    if (err < 0)
+        diag_report(recovery->diag, DIAG_ERROR, STATE_DIR "/" JOURNAL_NAME ": %s%s",
+                    strerror(-err), err == -ENOSPC ? "; make room on the disk" : "");
+    return err;
+}
+
+/* Adds the seq of a new intent to those that "done" will name. */
+static int intent(struct recovery *recovery)
+{
+    struct intents *intents = &recovery->intents;
+    int64_t seq = 0;
+    int64_t *pending = realloc(intents->pending, (intents->pending_count + 1) * sizeof *pending);
+    if (!pending)
+        return -ENOMEM;
+    intents->pending = pending;
+    int err = append(recovery,
+                     intent_describe(recovery->ticket, recovery->suspects.moves,
+                                     recovery->suspects.count, intents),
+                     &seq);
+    if (err == 0)
+        pending[intents->pending_count++] = seq;
+    return err;
+}
+
+static int done(struct recovery *recovery)
+{
+    return append(recovery,
+                  done_describe(recovery->ticket, recovery->suspects.moves,
+                                recovery->suspects.count, recovery->before,
+                                &recovery->suspects.summary, recovery->intents.pending,
+                                recovery->intents.pending_count),
+                  NULL);
+}
+
+/* ---- apply ---- */
+
+/* What did not go as planned. */
+static void summary_correct(struct suspects *suspects, const struct move *move,
+                            enum plan_action planned)
+{
+    struct plan_summary *summary = &suspects->summary;
+    if (planned == PLAN_PUT_BACK && (move->error || move->action == PLAN_TAKE_OUT)) {
+        summary->put_back--;
+        if (move->action == PLAN_TAKE_OUT && !move->error) {
+            summary->taken_out++;
+            summary->unprotected++;
+        } else if (move->kind == CHANGE_GONE) {
+            summary->beyond_help++;
+        }
+    } else if (planned == PLAN_TAKE_OUT && move->error) {
+        size_t files = 1 + (move->holds ? json_object_array_length(move->holds) : 0);
+        summary->taken_out -= files < summary->taken_out ? files : summary->taken_out;
+    }
+}
+
+/* A good version that was made ready and could not be moved does not stay. */
+static void clear_failed(struct recovery *recovery)
+{
+    for (size_t i = 0; i < recovery->suspects.count; i++) {
+        const struct move *move = &recovery->suspects.moves[i];
+        struct intended item = {
+            .case_number = move->case_number, .id = move->id, .path = move->path};
+        if (move->error)
+            settle_one(recovery, &item);
+    }
+}
+
+static int first_error(const struct suspects *suspects)
+{
+    for (size_t i = 0; i < suspects->count; i++)
+        if (suspects->moves[i].error)
+            return suspects->moves[i].error;
+    return 0;
+}
+
+static int run_exchange(struct recovery *recovery)
+{
+    struct suspects *suspects = &recovery->suspects;
+    enum plan_action *planned = calloc(suspects->count + 1, sizeof *planned);
+    if (!planned)
+        return -ENOMEM;
+    for (size_t i = 0; i < suspects->count; i++)
+        planned[i] = suspects->moves[i].action;
+    recovery->exchange.moves = suspects->moves;
+    recovery->exchange.count = suspects->count;
+    exchange_write_down(&recovery->exchange);
+    exchange_stage(&recovery->exchange);
+    int err = exchange_barrier(&recovery->exchange);
+    if (err == 0) {
+        exchange_move(&recovery->exchange);
+        err = exchange_finish(&recovery->exchange);
+    }
+    for (size_t i = 0; i < suspects->count; i++)
+        summary_correct(suspects, &suspects->moves[i], planned[i]);
+    free(planned);
+    return err;
+}
+
+static int apply(struct recovery *recovery)
+{
+    int err = number_moves(recovery) > 0 ? intent(recovery) : 0;
+    if (err < 0)
+        return err;
+    err = run_exchange(recovery);
+    if (err < 0) /* not durable for certain: the intent stays open and the next run finishes it */
+        return err;
+    clear_failed(recovery);
+    err = done(recovery);
+    if (recovery->exchange.reserve_used)
+        reserve_keep(&recovery->place);
+    return err < 0 ? err : first_error(&recovery->suspects);
+}
+
+/* ---- the whole ---- */
+
+static int probe(struct recovery *recovery)
+{
+    const struct inventory *good = good_history_newest(recovery->history);
+    int err = changes_probe(&recovery->place, &recovery->sets, good, &recovery->changes,
+                            recovery->diag);
+    if (err == 0)
+        err = suspects_find(&recovery->place, &recovery->sets, recovery->history,
+                            &recovery->changes, (enum rung)recovery->ticket->rung,
+                            &recovery->suspects, recovery->diag);
+    if (err < 0)
+        diag_report(recovery->diag, DIAG_ERROR, "what changed cannot be told: %s",
+                    strerror(-err));
+    return err;
+}
+
+static size_t moved_count(const struct suspects *suspects)
+{
+    size_t moved = 0;
+    for (size_t i = 0; i < suspects->count; i++)
+        moved += suspects->moves[i].moved;
+    return moved;
+}
+
+static enum applied what_stands(const struct recovery *recovery)
+{
+    const struct ticket *ticket = recovery->ticket;
+    if (moved_count(&recovery->suspects) + recovery->before > 0)
+        return APPLIED_PUT_BACK;
+    if (journal_case_acted(&recovery->journal, ticket->case_number))
+        return APPLIED_PUT_BACK;
+    if (recovery->suspects.count > 0)
+        return APPLIED_FAILED;
+    return ticket_masks_drivers(ticket) ? APPLIED_MASKED : APPLIED_NOTHING;
+}
+
+static bool image_is_touched(const struct suspects *suspects)
+{
+    for (size_t i = 0; i < suspects->count; i++)
+        if (suspects->moves[i].moved && class_is_in_image(suspects->moves[i].set_class))
+            return true;
+    return false;
+}
+
+/* A note is all that is written where there is nothing to do. */
+static int finish_without_moves(struct recovery *recovery, const char *note)
+{
+    if (recovery->intents.pending_count > 0)
+        return done(recovery);
+    return append(recovery,
+                  nothing_describe(recovery->ticket, what_stands(recovery), note), NULL);
+}
+
+static int recover_with_history(struct recovery *recovery)
+{
+    settle(recovery);
+    int err = probe(recovery);
+    if (err < 0)
+        return err;
+    recovery->before = made_before(recovery);
+    if (recovery->suspects.count > 0)
+        return apply(recovery);
+    return finish_without_moves(
+        recovery, recovery->suspects.summary.beyond_help > 0
+                      ? "what changed cannot be put back: no good version of it is left"
+                      : "every file of the sets is as in the last good generation, or is never "
+                        "touched");
+}
+
+static int recover_opened(struct recovery *recovery)
+{
+    if (recovery->history && good_history_newest(recovery->history))
+        return recover_with_history(recovery);
+    diag_report(recovery->diag, DIAG_WARNING,
+                "no good generation is there: nothing can be told to have changed, and nothing is "
+                "put back");
+    return append(recovery,
+                  nothing_describe(recovery->ticket, what_stands(recovery),
+                                   "no good generation is there, so nothing could be put back"),
+                  NULL);
+}
+
+int recover(const struct place *place, const struct ticket *ticket, struct recover_result *result,
+            struct diag *diag)
+{
+    struct recovery recovery = {.place = *place, .ticket = ticket, .diag = diag};
+    recovery.exchange = (struct exchange){.yards.place = &recovery.place,
+                                          .diag = diag,
+                                          .boot = ticket->number,
+                                          .from = "recovery"};
+    int err = recovery_open(&recovery);
+    if (err == 0)
+        err = recover_opened(&recovery);
+    enum applied stands = what_stands(&recovery);
+    bool failed = err < 0 && stands != APPLIED_PUT_BACK;
+    *result = (struct recover_result){
+        .applied = failed ? APPLIED_FAILED : stands,
+        .summary = recovery.suspects.summary,
+        .suspects = recovery.suspects.files,
+        .rebuild_initramfs = image_is_touched(&recovery.suspects) ||
+                             journal_rebuild_due(&recovery.journal, ticket->case_number),
+    };
+    recovery_close(&recovery);
+    return err;
+}
