@@ -255,6 +255,20 @@ bool boot_entry_is_ours(const struct boot_entry *entry)
     return strcasecmp(entry->path, STAGE_PATH) == 0;
 }
 
+/*
+ * Marks by which firmware knows the entries that it made itself, and may delete: EDK2's GUID
+ * 8108ac4e-9f11-4d59-850e-e21a522c59b2 and AMI's "BO".
+ */
+bool boot_entry_options_are_marks(const struct boot_entry *entry)
+{
+    static const uint8_t edk2[] = {0x4e, 0xac, 0x08, 0x81, 0x11, 0x9f, 0x59, 0x4d,
+                                   0x85, 0x0e, 0xe2, 0x1a, 0x52, 0x2c, 0x59, 0xb2};
+    static const uint8_t ami[] = {0x00, 0x00, 0x42, 0x4f};
+
+    return (entry->options_size == sizeof edk2 && memcmp(entry->options, edk2, sizeof edk2) == 0) ||
+           (entry->options_size == sizeof ami && memcmp(entry->options, ami, sizeof ami) == 0);
+}
+
 /* ---- what to start next ---- */
 
 static bool is_in_our_directory(const char *path)
@@ -266,7 +280,7 @@ static void offer(const struct next_query *query, const char *path, struct next_
 {
     if (query->former && strcasecmp(path, REMOVABLE_PATH) == 0)
         path = query->former;
-    else if (is_in_our_directory(path))
+    else if (is_in_our_directory(path) && !(query->former && strcasecmp(path, query->former) == 0))
         return;
     if (next->count == STAGECONF_NEXT_MAX || !stageconf_path_is_safe(path) ||
         !query->exists(path, query->user))

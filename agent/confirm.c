@@ -1,0 +1,285 @@
+#include "confirm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "good.h"
+#include "journal.h"
+#include "manifest.h"
+#include "vars.h"
+
+void confirm_open(struct confirm *confirm, const struct place *place, const char *run_dir,
+                  struct diag *diag)
+{
+    *confirm = (struct confirm){
+        .place = place, .run_dir = run_dir, .diag = diag, .write_receipt = vars_write_receipt};
+    config_load(place, &confirm->policy, diag);
+    this_boot_probe(run_dir, &confirm->boot);
+}
+
+bool confirm_may_promote(const struct this_boot *boot)
+{
+    switch (boot->mode) {
+    case MODE_NORMAL:
+        return true;
+    case MODE_SAFE:
+    case MODE_MINIMAL:
+    case MODE_HOLD:
+        return false;
+    }
+    return false;
+}
+
+bool confirm_returns(const struct confirm *confirm)
+{
+    switch (confirm->boot.mode) {
+    case MODE_NORMAL:
+    case MODE_HOLD:
+        return false;
+    case MODE_SAFE:
+    case MODE_MINIMAL:
+        return confirm->policy.return_how == RETURN_AUTO || confirm->boot.receipt.go_normal;
+    }
+    return false;
+}
+
+/* A boot that the stage did not start has no number to be receipted under. */
+static bool is_receiptable(const struct confirm *confirm)
+{
+    return confirm->boot.ticket_state == RECORD_VALID && !confirm->boot.retired;
+}
+
+static uint8_t further(uint8_t a, uint8_t b)
+{
+    return a > b ? a : b;
+}
+
+static int write_receipt(struct confirm *confirm, enum outcome outcome, enum phase phase,
+                         uint32_t generation)
+{
+    struct this_boot *boot = &confirm->boot;
+    struct receipt receipt = boot->has_receipt ? boot->receipt : (struct receipt){0};
+    enum stored where;
+    int error;
+
+    receipt.number = boot->ticket.number;
+    receipt.outcome = (uint8_t)outcome;
+    receipt.phase = further(receipt.phase, (uint8_t)phase);
+    if (generation)
+        receipt.generation = generation;
+    if (boot->early.present && boot->early.number == boot->ticket.number)
+        receipt.applied = (uint8_t)boot->early.applied;
+    error = confirm->write_receipt(&receipt, &where);
+    if (error) {
+        diag_report(confirm->diag, DIAG_ERROR,
+                    "the receipt of boot %u could be stored neither in NVRAM nor on the ESP: %s; "
+                    "this boot will count as failed. `backstop doctor` says what to do",
+                    receipt.number, strerror(-error));
+        return error;
+    }
+    if (where == STORED_ESP)
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "NVRAM refused the receipt of boot %u; it is on the ESP instead",
+                    receipt.number);
+    boot->receipt = receipt;
+    boot->has_receipt = true;
+    if (this_boot_note_receipt(confirm->run_dir, &receipt) < 0)
+        diag_report(confirm->diag, DIAG_WARNING, "%s/" RECEIPTED_NAME " could not be written",
+                    confirm->run_dir);
+    return 0;
+}
+
+static enum outcome outcome_so_far(const struct confirm *confirm)
+{
+    return confirm->boot.has_receipt ? (enum outcome)confirm->boot.receipt.outcome : OUTCOME_NONE;
+}
+
+static int open_run_dir(const struct confirm *confirm)
+{
+    int fd;
+
+    if (mkdir(confirm->run_dir, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    fd = open(confirm->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static int take_identities(struct confirm *confirm, int run_fd)
+{
+    struct inventory inventory = {0};
+    struct sets sets = {0};
+    int error;
+
+    /* taken again later they would promote what has come since */
+    if (faccessat(run_fd, IDENTITIES_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    error = sets_load(confirm->place, &sets, confirm->diag);
+    if (!error)
+        error = inventory_take(confirm->place, &sets, &inventory, confirm->diag);
+    if (!error) {
+        inventory.boot =
+            confirm->boot.ticket_state == RECORD_VALID ? confirm->boot.ticket.number : 0;
+        error = manifest_write(run_fd, IDENTITIES_NAME, &inventory);
+        inventory_free(&inventory);
+    }
+    sets_free(&sets);
+    return error;
+}
+
+int confirm_start(struct confirm *confirm)
+{
+    int run_fd = open_run_dir(confirm), error;
+
+    error = run_fd < 0 ? run_fd : take_identities(confirm, run_fd);
+    if (run_fd >= 0)
+        close(run_fd);
+    if (error)
+        diag_report(confirm->diag, DIAG_ERROR,
+                    "the identities of this boot's files could not be written to %s: %s; this boot "
+                    "will make no good generation",
+                    confirm->run_dir, strerror(-error));
+    if (is_receiptable(confirm) && confirm->boot.ticket.failures > 0 &&
+        !confirm->boot.has_receipt) {
+        int receipted = write_receipt(confirm, OUTCOME_NONE, PHASE_EARLY, 0);
+
+        error = error ? error : receipted;
+    }
+    return error;
+}
+
+static int read_started(const struct confirm *confirm, struct inventory *started)
+{
+    int run_fd = open(confirm->run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+
+    if (run_fd < 0)
+        return -errno;
+    error = manifest_read(run_fd, IDENTITIES_NAME, started, confirm->diag);
+    close(run_fd);
+    return error;
+}
+
+/* Number of the generation that this boot made or confirmed, or -errno. */
+static int take_generation(struct confirm *confirm, struct good_result *result)
+{
+    uint32_t number = confirm->boot.ticket_state == RECORD_VALID ? confirm->boot.ticket.number : 0;
+    struct inventory started = {0};
+    struct place place = {.root_fd = -1, .state_fd = -1};
+    struct sets sets = {0};
+    int error = read_started(confirm, &started);
+
+    if (error) {
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "%s/" IDENTITIES_NAME
+                    ": %s; without them nothing is known to have run well. Is "
+                    "backstop-start.service enabled?",
+                    confirm->run_dir, strerror(-error));
+        return error;
+    }
+    error = place_open(&place, confirm->place->root);
+    if (!error)
+        error = place_open_state(&place, true);
+    if (!error)
+        error = sets_load(&place, &sets, confirm->diag);
+    if (!error)
+        error = good_take(&place, &sets, &started, number, &confirm->policy, result, confirm->diag);
+    sets_free(&sets);
+    place_close(&place);
+    inventory_free(&started);
+    if (error)
+        diag_report(
+            confirm->diag, DIAG_WARNING,
+            "no good generation could be taken: %s; the boot is confirmed all the same, and "
+            "the generations before stand%s",
+            strerror(-error), error == -ENOSPC ? ". Make room in " STATE_DIR : "");
+    return error;
+}
+
+int confirm_good(struct confirm *confirm)
+{
+    struct good_result result = {0};
+    int taken = 0, error = 0;
+
+    if (outcome_so_far(confirm) == OUTCOME_GOOD)
+        return 0;
+    if (confirm_may_promote(&confirm->boot))
+        taken = take_generation(confirm, &result);
+    if (is_receiptable(confirm))
+        error = write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, taken ? 0 : result.generation);
+    else if (!confirm->boot.retired)
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "the stage did not start this boot, so it is not receipted; `backstop doctor` "
+                    "says why");
+    return error ? error : taken;
+}
+
+int confirm_end(struct confirm *confirm)
+{
+    if (!is_receiptable(confirm))
+        return 0;
+    switch (outcome_so_far(confirm)) {
+    case OUTCOME_GOOD:
+    case OUTCOME_FAILED:
+    case OUTCOME_HANG:
+    case OUTCOME_CRASH:
+    case OUTCOME_UNKNOWN:
+        return 0;
+    case OUTCOME_NONE:
+    case OUTCOME_CLEAN:
+        break;
+    }
+    return write_receipt(confirm, OUTCOME_CLEAN, PHASE_EARLY, 0);
+}
+
+/*
+ * Ending a boot is safe only where the count goes up and is at some time at its end: an uncounted
+ * boot would be restarted for ever, and hold is that end.
+ */
+static bool may_restart(const struct this_boot *boot)
+{
+    return boot->ticket.stored != STORED_NOWHERE && boot->mode != MODE_HOLD;
+}
+
+int confirm_deadline(struct confirm *confirm, bool *restart)
+{
+    int error;
+
+    *restart = false;
+    if (!is_receiptable(confirm) || outcome_so_far(confirm) == OUTCOME_GOOD)
+        return 0;
+    if (!may_restart(&confirm->boot)) {
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "this boot did not prove good by its deadline; it goes on, since %s",
+                    confirm->boot.mode == MODE_HOLD ? "the ladder is at its end"
+                                                    : "it is not counted");
+        return 0;
+    }
+    error = write_receipt(confirm, OUTCOME_FAILED, PHASE_EARLY, 0);
+    *restart = true; /* without a receipt it counts as failed all the same */
+    return error;
+}
+
+int confirm_return(struct confirm *confirm)
+{
+    if (!is_receiptable(confirm) || confirm->boot.mode == MODE_NORMAL) {
+        diag_report(confirm->diag, DIAG_ERROR, "this boot is not in safe mode: nothing to leave");
+        return -EINVAL;
+    }
+    confirm->boot.receipt.go_normal = 1;
+    confirm->boot.has_receipt = true;
+    return write_receipt(confirm, (enum outcome)confirm->boot.receipt.outcome, PHASE_EARLY, 0);
+}
+
+int confirm_rebuilt(struct confirm *confirm)
+{
+    const struct ticket *ticket = &confirm->boot.ticket;
+    bool known = confirm->boot.ticket_state == RECORD_VALID;
+    struct json_object *record =
+        journal_record("rebuild", known ? ticket->number : 0, known ? ticket->case_number : 0,
+                       known ? reason_string((enum reason)ticket->last_reason) : "");
+
+    return record ? journal_append(confirm->place, record) : -ENOMEM;
+}

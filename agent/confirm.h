@@ -1,0 +1,49 @@
+/*
+ * confirm.h - the running system's side of a boot: identities at its start, the receipt at its end.
+ *
+ * Order: the good generation is durable first, then the receipt says good. But a generation that
+ * cannot be taken (disk full) never keeps a good boot from being receipted.
+ */
+#ifndef BACKSTOP_AGENT_CONFIRM_H
+#define BACKSTOP_AGENT_CONFIRM_H
+
+#include "policy.h"
+#include "thisboot.h"
+
+struct confirm {
+    const struct place *place;
+    const char *run_dir;
+    struct policy policy;
+    struct this_boot boot;
+    struct diag *diag;
+    /* vars_write_receipt, or another in tests */
+    int (*write_receipt)(const struct receipt *receipt, enum stored *where);
+};
+
+/* Reads policy and this boot. */
+void confirm_open(struct confirm *confirm, const struct place *place, const char *run_dir,
+                  struct diag *diag);
+
+/* All: 0 or -errno, reported. */
+
+/* Identities of all sets, once a boot; after failures also a receipt that early userspace was
+ * reached. */
+int confirm_start(struct confirm *confirm);
+/* This boot is good. */
+int confirm_good(struct confirm *confirm);
+/* An orderly end: receipt clean, unless the boot was good or failed by then. */
+int confirm_end(struct confirm *confirm);
+/* The deadline. *restart: this boot is to be ended. False where it is good, held, or not counted.
+ */
+int confirm_deadline(struct confirm *confirm, bool *restart);
+/* A person asks to leave safe mode. -EINVAL where this boot is not in safe mode. */
+int confirm_return(struct confirm *confirm);
+/* The initramfs was made anew after a recovery: noted in our journal. */
+int confirm_rebuilt(struct confirm *confirm);
+
+/* True if a good boot goes back to normal mode by itself now. */
+bool confirm_returns(const struct confirm *confirm);
+/* True if this boot may make a good generation: safe mode proves less, and masks drivers. */
+bool confirm_may_promote(const struct this_boot *boot);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * verb_confirm.c - `backstop confirm`: what units call in the course of a boot. See confirm.h.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "confirm.h"
+#include "health.h"
+#include "notify.h"
+#include "verb.h"
+
+enum task {
+    TASK_GOOD,
+    TASK_START,
+    TASK_END,
+    TASK_DEADLINE,
+    TASK_HEALTH,
+    TASK_RETURN,
+    TASK_REBUILT
+};
+
+struct confirm_words {
+    enum task task;
+    bool now, no_reboot;
+};
+
+static bool parse_words(int argc, char **argv, struct confirm_words *words, struct diag *diag)
+{
+    static const struct option options[] = {
+        {"start", no_argument, NULL, TASK_START},
+        {"end", no_argument, NULL, TASK_END},
+        {"deadline", no_argument, NULL, TASK_DEADLINE},
+        {"health", no_argument, NULL, TASK_HEALTH},
+        {"return", no_argument, NULL, TASK_RETURN},
+        {"rebuilt", no_argument, NULL, TASK_REBUILT},
+        {"now", no_argument, NULL, 'n'},
+        {"no-reboot", no_argument, NULL, 'r'},
+        {NULL, 0, NULL, 0},
+    };
+    unsigned tasks = 0;
+    int option;
+
+    opterr = 0;
+    optind = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1 && option != '?') {
+        if (option == 'n') {
+            words->now = true;
+        } else if (option == 'r') {
+            words->no_reboot = true;
+        } else {
+            words->task = (enum task)option;
+            tasks++;
+        }
+    }
+    if (option == -1 && optind == argc && tasks <= 1)
+        return true;
+    diag_report(diag, DIAG_ERROR, "confirm: %s; `backstop confirm --help`",
+                tasks > 1 ? "one thing at a time" : "those words are not understood");
+    return false;
+}
+
+/* True when the time is over; false if the service is told to stop before. */
+static bool wait_stable(unsigned seconds, struct diag *diag)
+{
+    struct itimerspec limit = {.it_value.tv_sec = (time_t)seconds};
+    struct pollfd wait[2] = {{.events = POLLIN}, {.events = POLLIN}};
+    sigset_t ends;
+    bool over = true;
+
+    if (seconds == 0)
+        return true;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    wait[0].fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
+    wait[1].fd = signalfd(-1, &ends, SFD_CLOEXEC);
+    if (wait[0].fd < 0 || wait[1].fd < 0 || timerfd_settime(wait[0].fd, 0, &limit, NULL) < 0) {
+        diag_report(diag, DIAG_WARNING, "cannot wait for the stability time: %s", strerror(errno));
+    } else {
+        while (poll(wait, 2, -1) < 0 && errno == EINTR)
+            ;
+        over = wait[1].revents == 0;
+    }
+    for (int i = 0; i < 2; i++)
+        if (wait[i].fd >= 0)
+            close(wait[i].fd);
+    sigprocmask(SIG_UNBLOCK, &ends, NULL);
+    return over;
+}
+
+static bool run_systemctl(const char *option)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        execlp("systemctl", "systemctl", "reboot", option, (char *)NULL);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
+static int good(struct confirm *confirm, const struct confirm_words *words)
+{
+    int error;
+
+    if (confirm->boot.mode != MODE_NORMAL)
+        notify(NOTICE_SAFE_MODE, &confirm->boot, NULL);
+    if (confirm->boot.ticket_state == RECORD_VALID && confirm->boot.ticket.stored == STORED_NOWHERE)
+        notify(NOTICE_UNCOUNTED, &confirm->boot, NULL);
+    if (!words->now && !wait_stable(confirm->policy.stability, confirm->diag))
+        return 0;
+    /* what was receipted or asked for while we waited */
+    this_boot_probe(confirm->run_dir, &confirm->boot);
+    error = confirm_good(confirm);
+    if (confirm->boot.has_receipt && confirm->boot.receipt.outcome == OUTCOME_GOOD)
+        notify(NOTICE_GOOD, &confirm->boot, NULL);
+    if (confirm_returns(confirm) && confirm->boot.has_receipt &&
+        confirm->boot.receipt.outcome == OUTCOME_GOOD && !words->no_reboot) {
+        notify(NOTICE_RETURNING, &confirm->boot, NULL);
+        if (!run_systemctl("--no-wall"))
+            diag_report(confirm->diag, DIAG_ERROR,
+                        "the machine could not be restarted into normal "
+                        "mode; do it by hand: systemctl reboot");
+    }
+    return error;
+}
+
+static int deadline(struct confirm *confirm, const struct confirm_words *words)
+{
+    bool restart;
+    int error = confirm_deadline(confirm, &restart);
+
+    if (!restart)
+        return error;
+    notify(NOTICE_DEADLINE, &confirm->boot, NULL);
+    if (words->no_reboot || run_systemctl("--force"))
+        return error;
+    /* a system that cannot even be restarted in order is what the deadline is for */
+    sync();
+    return reboot(RB_AUTOBOOT) < 0 ? -errno : 0;
+}
+
+static int health(struct confirm *confirm)
+{
+    struct health found = {0};
+    int error = health_run(confirm->place, HEALTH_TIME_LIMIT, &found, confirm->diag);
+
+    if (error) {
+        diag_report(confirm->diag, DIAG_WARNING, "the health checks could not be listed: %s",
+                    strerror(-error));
+        return 0; /* fail open */
+    }
+    if (found.failed_required) {
+        notify(NOTICE_HEALTH_FAILED, &confirm->boot, NULL);
+        error = -EAGAIN;
+    }
+    health_free(&found);
+    return error;
+}
+
+static int ask_return(struct confirm *confirm)
+{
+    int error = confirm_return(confirm);
+
+    if (!error)
+        puts("The next boot is a normal one: systemctl reboot");
+    return error;
+}
+
+static int run_task(struct confirm *confirm, const struct confirm_words *words)
+{
+    switch (words->task) {
+    case TASK_GOOD:
+        return good(confirm, words);
+    case TASK_START:
+        return confirm_start(confirm);
+    case TASK_END:
+        return confirm_end(confirm);
+    case TASK_DEADLINE:
+        return deadline(confirm, words);
+    case TASK_HEALTH:
+        return health(confirm);
+    case TASK_RETURN:
+        return ask_return(confirm);
+    case TASK_REBUILT:
+        return confirm_rebuilt(confirm);
+    }
+    return -EINVAL;
+}
+
+int verb_confirm(int argc, char **argv, struct diag *diag)
+{
+    struct confirm_words words = {.task = TASK_GOOD};
+    struct confirm confirm;
+    struct place place;
+    int error;
+
+    if (!parse_words(argc, argv, &words, diag))
+        return EXIT_USAGE;
+    if (geteuid() != 0) {
+        diag_report(diag, DIAG_ERROR, "confirm: only root may do this");
+        return EXIT_NOT_HERE;
+    }
+    error = place_open(&place, NULL);
+    if (error) {
+        diag_report(diag, DIAG_ERROR, "/: %s", strerror(-error));
+        return EXIT_FAILED;
+    }
+    if (words.task == TASK_REBUILT)
+        place_open_state(&place, true);
+    confirm_open(&confirm, &place, RUN_DIR, diag);
+    error = run_task(&confirm, &words);
+    place_close(&place);
+    if (error == -EAGAIN && words.task == TASK_HEALTH)
+        return EXIT_ATTENTION;
+    if (error == -EINVAL && words.task == TASK_RETURN)
+        return EXIT_USAGE;
+    return error ? EXIT_FAILED : EXIT_OK;
+}
