@@ -36,3 +36,22 @@ $(B)/efi/sbat.csv: efi/sbat.csv.in $(wildcard debian/changelog)
 	$(Q)sed 's/@VERSION@/$(or $(VERSION),0)/' $< >$@
 
 all: $(EFI_IMAGES)
+
+# ---- on the host, against tests/fake_efi.c ----------------------------------------------------
+EFI_HOST_CFLAGS := -fshort-wchar -DGNU_EFI_USE_MS_ABI -DEFI_BUILD='"$(abspath $(B))/efi"' -Iefi -isystem $(EFI_INCLUDE)
+EFI_HOST_OBJS := $(EFI_MODULES:%=$(B)/efi/host/%.o) $(B)/efi/host/mem_renamed.o $(B)/tests/fake_efi.o
+
+$(B)/efi/host/%.o: efi/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EFI_HOST_CFLAGS) -c -o $@ $<
+
+# libc has functions of these names already.
+$(B)/efi/host/mem_renamed.o: efi/mem.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(EFI_HOST_CFLAGS) -fno-builtin -U_FORTIFY_SOURCE -Dmemcpy=efi_memcpy \
+	    -Dmemmove=efi_memmove -Dmemset=efi_memset -Dmemcmp=efi_memcmp -c -o $@ $<
+
+$(B)/tests/fake_efi.o: TEST_CFLAGS = $(EFI_HOST_CFLAGS)
+$(B)/tests/test_efi_image.o: | $(EFI_IMAGES)
