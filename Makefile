@@ -38,5 +38,5 @@ help:
 clean:
 	$(Q)rm -rf $(B)
 
-# Trees of machines under test hold .d files and directories of their own.
--include $(shell find $(B) -name rig -prune -o -type f -name '*.d' -print 2>/dev/null)
+# Trees of machines under test, and the copy that the package is built in, have .d files of their own.
+-include $(shell find $(B) \( -name rig -o -name deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)
