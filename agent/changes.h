@@ -16,13 +16,18 @@ struct change {
 };
 
 struct changes {
-    struct change *items; /* sorted by path */
+    struct change *items; /* sorted by path (path_compare) */
     size_t count;
     struct inventory now; /* owned */
     size_t hashed;        /* entries whose content had to be read */
 };
 
-/* Identity first; content is read only where identity moved. 0 or -errno. */
+/*
+ * Identity first; content is read only where identity moved and the stat leaves it open. Times
+ * alone are no change. Nothing is said to be gone where it could not be looked for: in sets that
+ * are not defined (any more, or whose file is bad), and beneath what could not be read.
+ * 0 or -errno.
+ */
 int changes_probe(const struct place *place, const struct sets *sets, const struct inventory *good,
                   struct changes *changes, struct diag *diag);
 const char *change_path(const struct change *change);

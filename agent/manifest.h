@@ -8,9 +8,14 @@
 
 #include "inventory.h"
 
+#define MANIFEST_MAX_SIZE (UINT64_C(1) << 30)
+
 /* Written by the one atomic writer (io.h) as `name` in dir_fd. 0 or -errno. */
 int manifest_write(int dir_fd, const char *name, const struct inventory *inventory);
-/* -EBADMSG after reporting file, line and reason for anything that is not a whole manifest. */
+/* The bytes that it writes; caller frees. 0 or -errno. */
+int manifest_format(const struct inventory *inventory, char **text, size_t *size);
+/* -EBADMSG after reporting file, line and reason for anything that is not a whole manifest; -errno
+ * (not reported) where it cannot be read. */
 int manifest_read(int dir_fd, const char *name, struct inventory *inventory, struct diag *diag);
 int manifest_parse(const char *name, const char *text, size_t size, struct inventory *inventory,
                    struct diag *diag);

@@ -1,0 +1,130 @@
+#include "good.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+struct good_history {
+    const struct place *place;
+    struct inventory *items; /* newest first */
+    size_t count;
+};
+
+static int load_all(const struct place *place, const uint32_t *generations, size_t count,
+                    struct good_history *history, struct diag *diag)
+{
+    history->items = calloc(count + 1, sizeof *history->items);
+    if (!history->items)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        int error = good_load(place, generations[i], &history->items[history->count], diag);
+
+        if (error == -ENOMEM)
+            return error;
+        if (error == 0)
+            history->count++;
+        else if (error != -EBADMSG)
+            diag_report(diag, DIAG_WARNING, "good generation %u cannot be read: %s; it is passed over",
+                        generations[i], strerror(-error));
+    }
+    return 0;
+}
+
+int good_history_load(const struct place *place, struct good_history **history, struct diag *diag)
+{
+    struct good_history *made = calloc(1, sizeof *made);
+    uint32_t *generations = NULL;
+    size_t count = 0;
+    int error = made ? good_list(place, &generations, &count) : -ENOMEM;
+
+    if (error == -ENOENT)
+        error = 0;
+    if (!error) {
+        made->place = place;
+        error = load_all(place, generations, count, made, diag);
+    }
+    free(generations);
+    if (error) {
+        good_history_free(made);
+        return error;
+    }
+    *history = made;
+    return 0;
+}
+
+const struct inventory *good_history_newest(const struct good_history *history)
+{
+    return history->count ? &history->items[0] : NULL;
+}
+
+static bool can_be_put_back(const struct entry *entry)
+{
+    return !entry->never && entry->hashed && entry->type != ENTRY_OTHER;
+}
+
+static int open_version(const struct good_history *history, size_t i, const struct entry *entry,
+                        struct diag *diag)
+{
+    int fd = store_open_verified(history->place, entry->sha256);
+
+    if (fd < 0)
+        diag_report(diag, DIAG_WARNING,
+                    "%s: the content kept of generation %u is %s; an older version is looked for",
+                    entry->path, history->items[i].generation,
+                    fd == -EBADMSG ? "damaged" : strerror(-fd));
+    return fd;
+}
+
+int good_history_version(struct good_history *history, const char *path, const struct entry **entry,
+                         int *fd, struct diag *diag)
+{
+    const struct entry *tried = NULL;
+
+    for (size_t i = 0; i < history->count; i++) {
+        const struct entry *found = inventory_find(&history->items[i], path);
+        int opened;
+
+        if (i == 0 && (!found || !can_be_put_back(found)))
+            return -ENOENT;
+        if (!found || !can_be_put_back(found))
+            continue;
+        if (found->type != ENTRY_FILE) {
+            *entry = found;
+            *fd = -1;
+            return 0;
+        }
+        if (tried && memcmp(tried->sha256, found->sha256, SHA256_SIZE) == 0)
+            continue;
+        opened = open_version(history, i, found, diag);
+        if (opened >= 0) {
+            *entry = found;
+            *fd = opened;
+            return 0;
+        }
+        tried = found;
+    }
+    return -ENOENT;
+}
+
+uint32_t good_history_generation(const struct good_history *history, const struct entry *entry)
+{
+    for (size_t i = 0; i < history->count; i++) {
+        const struct inventory *good = &history->items[i];
+
+        if (good->count && entry >= good->entries && entry < good->entries + good->count)
+            return good->generation;
+    }
+    return 0;
+}
+
+void good_history_free(struct good_history *history)
+{
+    if (!history)
+        return;
+    for (size_t i = 0; i < history->count; i++)
+        inventory_free(&history->items[i]);
+    free(history->items);
+    free(history);
+}

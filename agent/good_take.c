@@ -1,0 +1,503 @@
+/*
+ * good_take(): probe what stands, decide the fate of each entry, read and keep, compose, write.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "good.h"
+#include "good_files.h"
+#include "soak.h"
+#include "store.h"
+
+#define THREADS_MAX 4
+
+enum fate {
+    FATE_SAME = 0, /* as the newest generation has it, kept already */
+    FATE_KEEP,     /* proven: read, content into the store */
+    FATE_HASH,     /* proven, never touched: read, content not kept */
+    FATE_LIST,     /* listed unread */
+    FATE_CARRY,    /* not proven: the newest generation's entry, if it has one */
+};
+
+struct taking {
+    const struct place *place;
+    const struct sets *sets;
+    const struct inventory *started; /* or NULL */
+    struct inventory newest;         /* without entries where there is none */
+    struct inventory now;
+    const struct entry **former; /* by entry of now: the newest generation's, or NULL */
+    bool *proven;                /* by entry of now */
+    enum fate *fates;            /* by entry of now */
+    bool *over;                  /* by set: over its max-size */
+    struct inventory made;       /* borrows all strings from newest and now */
+    struct good_result result;
+    struct diag *diag;
+};
+
+/* ---- probe ---- */
+
+/* For each entry of `now`, the entry of `other` with its path. */
+static void match(const struct inventory *now, const struct inventory *other,
+                  const struct entry **matches)
+{
+    size_t o = 0;
+
+    for (size_t i = 0; i < now->count; i++) {
+        int order = 1;
+
+        while (o < other->count &&
+               (order = path_compare(other->entries[o].path, now->entries[i].path)) < 0)
+            o++;
+        matches[i] = o < other->count && order == 0 ? &other->entries[o] : NULL;
+    }
+}
+
+static int prove_by_start(struct taking *taking)
+{
+    const struct entry **start = calloc(taking->now.count + 1, sizeof *start);
+
+    if (!start)
+        return -ENOMEM;
+    if (taking->started)
+        match(&taking->now, taking->started, start);
+    for (size_t i = 0; i < taking->now.count; i++)
+        taking->proven[i] =
+            !taking->started ||
+            (start[i] && entry_same_identity(start[i], &taking->now.entries[i]));
+    free(start);
+    return 0;
+}
+
+/* Within the running system alone: elsewhere nothing is in use. */
+static int prove_by_soak(struct taking *taking)
+{
+    uint64_t *wanted;
+    struct timespec clock;
+    int run, error;
+
+    if (!taking->started || !taking->place->live)
+        return 0;
+    wanted = calloc(taking->now.count + 1, sizeof *wanted);
+    if (!wanted)
+        return -ENOMEM;
+    for (size_t i = 0; i < taking->now.count; i++)
+        if (!taking->proven[i])
+            wanted[i] = taking->sets->items[taking->now.entries[i].set].soak;
+    clock_gettime(CLOCK_BOOTTIME, &clock);
+    run = place_openat(taking->place, RUN_DIR, O_RDONLY | O_DIRECTORY, 0, true);
+    error = run < 0 ? run
+                    : soak_update(run, &taking->now, wanted, (uint64_t)clock.tv_sec, taking->proven);
+    if (error)
+        diag_report(taking->diag, DIAG_WARNING,
+                    RUN_DIR "/" SOAK_NAME ": %s; files that arrived in this boot wait for the next",
+                    strerror(-error));
+    if (run >= 0)
+        close(run);
+    free(wanted);
+    return error == -ENOMEM ? error : 0;
+}
+
+static void find_sets_over(struct taking *taking, uint64_t *sums)
+{
+    for (size_t i = 0; i < taking->now.count; i++)
+        if (!taking->now.entries[i].never)
+            sums[taking->now.entries[i].set] += taking->now.entries[i].size;
+    for (size_t i = 0; i < taking->sets->count; i++) {
+        const struct set *set = &taking->sets->items[i];
+
+        taking->over[i] = sums[i] > set->max_size;
+        if (taking->over[i])
+            diag_report(taking->diag, DIAG_WARNING,
+                        "set %s holds %llu MiB, over its max-size of %llu MiB: its new contents are "
+                        "not kept; raise max-size in %s",
+                        set->name, (unsigned long long)(sums[i] >> 20),
+                        (unsigned long long)(set->max_size >> 20), set->file);
+    }
+}
+
+static int probe(struct taking *taking)
+{
+    uint64_t *sums = NULL;
+    size_t count;
+    int error = good_load_newest(taking->place, &taking->newest, taking->diag);
+
+    if (error && error != -ENOENT)
+        return error;
+    error = inventory_take(taking->place, taking->sets, &taking->now, taking->diag);
+    if (error)
+        return error;
+    count = taking->now.count + 1;
+    taking->former = calloc(count, sizeof *taking->former);
+    taking->proven = calloc(count, sizeof *taking->proven);
+    taking->fates = calloc(count, sizeof *taking->fates);
+    taking->over = calloc(taking->sets->count + 1, sizeof *taking->over);
+    sums = calloc(taking->sets->count + 1, sizeof *sums);
+    if (!taking->former || !taking->proven || !taking->fates || !taking->over || !sums) {
+        free(sums);
+        return -ENOMEM;
+    }
+    match(&taking->now, &taking->newest, taking->former);
+    find_sets_over(taking, sums);
+    free(sums);
+    error = prove_by_start(taking);
+    return error ? error : prove_by_soak(taking);
+}
+
+/* ---- decide ---- */
+
+static bool is_kept(const struct taking *taking, const struct entry *entry)
+{
+    if (entry->type == ENTRY_OTHER)
+        return true;
+    if (!entry->hashed)
+        return false;
+    return entry->type != ENTRY_FILE || entry->never ||
+           store_has(taking->place, entry->sha256, entry->size);
+}
+
+static enum fate decide_fate(const struct taking *taking, size_t i)
+{
+    const struct entry *entry = &taking->now.entries[i], *former = taking->former[i];
+
+    if (former && former->never == entry->never && entry_same_identity(former, entry) &&
+        is_kept(taking, former))
+        return FATE_SAME;
+    if (!taking->proven[i])
+        return FATE_CARRY;
+    if (entry->type == ENTRY_OTHER)
+        return FATE_LIST;
+    if (entry->never)
+        return FATE_HASH;
+    if (entry->type == ENTRY_FILE && taking->over[entry->set])
+        return former && former->hashed ? FATE_CARRY : FATE_LIST;
+    return FATE_KEEP;
+}
+
+/* ---- read and keep ---- */
+
+struct reading {
+    struct taking *taking;
+    uint64_t total; /* bytes to read */
+    atomic_size_t next;
+    atomic_ullong done;
+    atomic_int error; /* the first that ends it all */
+    pthread_mutex_t lock; /* of diag */
+};
+
+/* Of the store or of memory, so no other file would fare better. */
+static bool ends_it_all(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -ENOMEM || error == -EROFS ||
+           error == -EMFILE || error == -ENFILE || error == -EOPNOTSUPP;
+}
+
+static void read_one(struct reading *reading, size_t i)
+{
+    struct taking *taking = reading->taking;
+    struct entry *entry = &taking->now.entries[i];
+    int error = entry_keep(taking->place, &taking->now, entry,
+                           taking->fates[i] == FATE_KEEP ? store_put : NULL);
+
+    if (!error) {
+        atomic_fetch_add(&reading->done, entry->size);
+    } else if (ends_it_all(error)) {
+        int none = 0;
+
+        atomic_compare_exchange_strong(&reading->error, &none, error);
+    } else {
+        taking->fates[i] = FATE_CARRY;
+        if (error == -ESTALE || error == -ENOENT) /* it changed this moment */
+            return;
+        pthread_mutex_lock(&reading->lock);
+        diag_report(taking->diag, DIAG_WARNING, "%s: cannot be read: %s; its former version stays",
+                    entry->path, strerror(-error));
+        pthread_mutex_unlock(&reading->lock);
+    }
+}
+
+static void *read_some(void *argument)
+{
+    struct reading *reading = argument;
+    struct taking *taking = reading->taking;
+    size_t i;
+
+    while (!atomic_load(&reading->error) &&
+           (i = atomic_fetch_add(&reading->next, 1)) < taking->now.count)
+        if (taking->fates[i] == FATE_KEEP || taking->fates[i] == FATE_HASH) {
+            read_one(reading, i);
+            pthread_mutex_lock(&reading->lock);
+            diag_progress(taking->diag, "keeping the good files", atomic_load(&reading->done),
+                          reading->total);
+            pthread_mutex_unlock(&reading->lock);
+        }
+    return NULL;
+}
+
+static int read_all(struct taking *taking)
+{
+    struct reading reading = {.taking = taking, .lock = PTHREAD_MUTEX_INITIALIZER};
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_t threads[THREADS_MAX - 1];
+    size_t jobs = 0, started = 0;
+
+    for (size_t i = 0; i < taking->now.count; i++) {
+        taking->fates[i] = decide_fate(taking, i);
+        if (taking->fates[i] != FATE_KEEP && taking->fates[i] != FATE_HASH)
+            continue;
+        reading.total += taking->now.entries[i].size;
+        jobs++;
+    }
+    while (started < THREADS_MAX - 1 && (long)started + 1 < processors && started + 1 < jobs &&
+           pthread_create(&threads[started], NULL, read_some, &reading) == 0)
+        started++;
+    read_some(&reading);
+    while (started)
+        pthread_join(threads[--started], NULL);
+    diag_progress(taking->diag, "keeping the good files", 1, 1);
+    pthread_mutex_destroy(&reading.lock);
+    taking->result.bytes_stored = atomic_load(&reading.done);
+    return atomic_load(&reading.error);
+}
+
+/* ---- compose ---- */
+
+static int find_name(const struct inventory *inventory, const char *name)
+{
+    for (size_t i = 0; i < inventory->set_count; i++)
+        if (strcmp(inventory->set_names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* The sets of today, and after them those of the newest generation that are not among them. */
+static int compose_sets(struct taking *taking)
+{
+    struct inventory *made = &taking->made;
+    size_t most = taking->now.set_count + taking->newest.set_count + 1;
+
+    made->set_names = calloc(most, sizeof *made->set_names);
+    made->set_classes = calloc(most, 1);
+    if (!made->set_names || !made->set_classes)
+        return -ENOMEM;
+    for (size_t i = 0; i < taking->now.set_count; i++) {
+        made->set_names[i] = taking->now.set_names[i];
+        made->set_classes[i] = taking->now.set_classes[i];
+    }
+    made->set_count = taking->now.set_count;
+    for (size_t i = 0; i < taking->newest.set_count; i++) {
+        if (find_name(made, taking->newest.set_names[i]) >= 0)
+            continue;
+        made->set_names[made->set_count] = taking->newest.set_names[i];
+        made->set_classes[made->set_count++] = taking->newest.set_classes[i];
+    }
+    return 0;
+}
+
+static void add_former(struct taking *taking, const struct entry *former)
+{
+    struct entry *entry = &taking->made.entries[taking->made.count++];
+
+    *entry = *former;
+    entry->set = (uint32_t)find_name(&taking->made, taking->newest.set_names[former->set]);
+}
+
+static bool same_but_identity(const struct entry *a, const struct entry *b)
+{
+    if (a->never != b->never || a->hashed != b->hashed)
+        return false;
+    return a->hashed ? entry_same_content(a, b) : entry_same_identity(a, b);
+}
+
+static void add_now(struct taking *taking, size_t i)
+{
+    struct entry *made = &taking->made.entries[taking->made.count++];
+    const struct entry *former = taking->former[i];
+
+    *made = taking->now.entries[i];
+    if (taking->fates[i] == FATE_SAME) {
+        *made = *former;
+        made->set = taking->now.entries[i].set;
+        made->dev = taking->now.entries[i].dev;
+        made->nlink = taking->now.entries[i].nlink;
+    } else if (!former || !same_but_identity(former, made)) {
+        taking->result.promoted++;
+    }
+}
+
+static void compose_standing(struct taking *taking, size_t i)
+{
+    switch (taking->fates[i]) {
+    case FATE_SAME:
+    case FATE_KEEP:
+    case FATE_HASH:
+    case FATE_LIST:
+        add_now(taking, i);
+        return;
+    case FATE_CARRY:
+        taking->result.held_back++;
+        if (taking->former[i])
+            add_former(taking, taking->former[i]);
+        return;
+    }
+}
+
+static bool is_bad_set(const struct sets *sets, const char *name)
+{
+    for (size_t i = 0; i < sets->bad.count; i++)
+        if (strcmp(sets->bad.items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Good until now, and not there: whether a boot has proven that the machine runs well without it. */
+static void compose_gone(struct taking *taking, const struct entry *former)
+{
+    bool unseen = is_bad_set(taking->sets, taking->newest.set_names[former->set]) ||
+                  inventory_is_blind(&taking->now, former->path);
+
+    if (unseen) {
+        add_former(taking, former);
+    } else if (taking->started && (inventory_find(taking->started, former->path) ||
+                                   inventory_is_blind(taking->started, former->path))) {
+        taking->result.held_back++;
+        add_former(taking, former);
+    } else {
+        taking->result.promoted++;
+    }
+}
+
+static int compose(struct taking *taking)
+{
+    const struct inventory *now = &taking->now, *newest = &taking->newest;
+    size_t n = 0, g = 0;
+    int error = compose_sets(taking);
+
+    if (error)
+        return error;
+    taking->made.entries = calloc(now->count + newest->count + 1, sizeof *taking->made.entries);
+    if (!taking->made.entries)
+        return -ENOMEM;
+    while (n < now->count || g < newest->count) {
+        int order = n == now->count      ? 1
+                    : g == newest->count ? -1
+                                         : path_compare(now->entries[n].path, newest->entries[g].path);
+
+        if (order > 0)
+            compose_gone(taking, &newest->entries[g++]);
+        if (order <= 0)
+            compose_standing(taking, n++);
+        if (order == 0)
+            g++;
+    }
+    return 0;
+}
+
+/* ---- write ---- */
+
+static bool same_lists(const struct taking *taking, bool (*same)(const struct entry *a,
+                                                                 const struct entry *b))
+{
+    const struct inventory *made = &taking->made, *newest = &taking->newest;
+
+    if (!newest->generation || made->count != newest->count)
+        return false;
+    for (size_t i = 0; i < made->count; i++) {
+        const struct entry *a = &made->entries[i], *b = &newest->entries[i];
+
+        if (strcmp(a->path, b->path) != 0 || !same(a, b) ||
+            strcmp(made->set_names[a->set], newest->set_names[b->set]) != 0 ||
+            made->set_classes[a->set] != newest->set_classes[b->set])
+            return false;
+    }
+    return true;
+}
+
+static int write_generation(struct taking *taking, const struct policy *policy)
+{
+    struct inventory *made = &taking->made;
+    int error = 0;
+
+    taking->result.unchanged = same_lists(taking, same_but_identity);
+    made->generation = taking->newest.generation;
+    if (!taking->result.unchanged)
+        error = good_next_number(taking->place, &made->generation);
+    if (error)
+        return error;
+    if (!taking->result.unchanged || !same_lists(taking, entry_same_identity))
+        error = good_write(taking->place, made);
+    if (error)
+        return error;
+    taking->result.generation = made->generation;
+    if (taking->result.unchanged)
+        return 0;
+    error = good_prune(taking->place, policy->generations);
+    if (!error) {
+        long deleted = store_collect_locked(taking->place, taking->diag);
+
+        error = deleted < 0 ? (int)deleted : 0;
+    }
+    if (error) /* the generation stands; what is left over goes with the next one */
+        diag_report(taking->diag, DIAG_WARNING, "old generations could not be deleted: %s",
+                    strerror(-error));
+    return 0;
+}
+
+static int take(struct taking *taking, uint32_t boot, const struct policy *policy)
+{
+    int error = probe(taking);
+
+    if (!error)
+        error = read_all(taking);
+    if (!error)
+        error = compose(taking);
+    if (!error)
+        error = store_sync(taking->place);
+    if (error)
+        return error;
+    taking->made.boot = boot;
+    return write_generation(taking, policy);
+}
+
+static void taking_free(struct taking *taking)
+{
+    inventory_free(&taking->newest);
+    inventory_free(&taking->now);
+    free(taking->former);
+    free(taking->proven);
+    free(taking->fates);
+    free(taking->over);
+    free(taking->made.entries);
+    free(taking->made.set_names);
+    free(taking->made.set_classes);
+}
+
+int good_take(const struct place *place, const struct sets *sets, const struct inventory *started,
+              uint32_t boot, const struct policy *policy, struct good_result *result,
+              struct diag *diag)
+{
+    struct taking taking = {.place = place, .sets = sets, .started = started, .diag = diag};
+    int lock = store_lock(place), error;
+
+    if (lock < 0)
+        return lock;
+    store_discard(place);
+    error = take(&taking, boot, policy);
+    if (error) {
+        diag_report(diag, DIAG_ERROR, "no good generation was taken: %s; the former ones stand%s",
+                    strerror(-error),
+                    error == -ENOSPC ? "; make room in " STATE_DIR " or lower max-size of sets" : "");
+        store_discard(place);
+        store_collect_locked(place, NULL);
+    } else {
+        *result = taking.result;
+    }
+    taking_free(&taking);
+    close(lock);
+    return error;
+}
