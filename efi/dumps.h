@@ -8,8 +8,8 @@
 
 #include "stage.h"
 
-#define VARIABLES_MAX 4096u   /* names asked for, whatever the firmware goes on to say */
-#define DUMPS_CLEAR_MAX 32u   /* dumps cleared in one boot: more than two panics leave */
+#define VARIABLES_MAX 4096u /* names asked for, whatever the firmware goes on to say */
+#define DUMPS_CLEAR_MAX 32u /* dumps cleared in one boot: more than two panics leave */
 
 /*
  * Counts them (at most UINT16_MAX). EFI_SUCCESS: *count is what is there, or, past a name longer

@@ -22,13 +22,14 @@ UINTN file_read(EFI_FILE_HANDLE root, CHAR16 *path, void *buffer, UINTN capacity
 /* Deletes a file or an empty directory. */
 void file_delete(EFI_FILE_HANDLE root, CHAR16 *path);
 
-/* All of a two-slot file; *slots tells whether it may be written. bytes[SLOTS_SIZE]; 0 or SLOTS_SIZE. */
+/* All of a two-slot file; *slots tells whether it may be written. bytes[SLOTS_SIZE]; 0 or
+ * SLOTS_SIZE. */
 UINTN slots_read(EFI_FILE_HANDLE root, CHAR16 *path, uint8_t *bytes, struct slots *slots);
 
 /*
  * Writes a record of at most RECORD_MAX_SIZE bytes to the next slot and reads it back from a newly
- * opened file. Only then is the other slot the next one, so that a failed write is tried over itself
- * and never over the newest valid record.
+ * opened file. Only then is the other slot the next one, so that a failed write is tried over
+ * itself and never over the newest valid record.
  */
 EFI_STATUS slots_write(EFI_FILE_HANDLE root, CHAR16 *path, struct slots *slots,
                        const uint8_t *record, UINTN size);

@@ -56,8 +56,8 @@ static enum record_state receipt_slots(struct stage *stage, struct receipt *rece
 {
     uint8_t bytes[SLOTS_SIZE];
     struct slots slots;
-    UINTN size = slots_read(stage->root, WIDE(STAGE_DIRECTORY) L"\\" RECEIPT_SLOTS_NAME, bytes,
-                            &slots);
+    UINTN size =
+        slots_read(stage->root, WIDE(STAGE_DIRECTORY) L"\\" RECEIPT_SLOTS_NAME, bytes, &slots);
 
     return slots_newest_receipt(receipt, bytes, size, &slots.next);
 }

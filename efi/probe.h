@@ -16,7 +16,8 @@ void probe_conf(struct stage *stage);
  */
 void probe_ledger(struct stage *stage);
 
-/* The newest receipt. The slots are looked at only where the variable does not settle the matter. */
+/* The newest receipt. The slots are looked at only where the variable does not settle the matter.
+ */
 void probe_receipt(struct stage *stage);
 
 /*

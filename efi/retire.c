@@ -10,8 +10,8 @@
 #define OPTION_HEADER 6u     /* Attributes, FilePathListLength (UEFI 2.10, 3.1.3) */
 
 static EFI_GUID global = EFI_GLOBAL_VARIABLE;
-static const UINT32 boot_attributes = EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS |
-                                      EFI_VARIABLE_RUNTIME_ACCESS;
+static const UINT32 boot_attributes =
+    EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS;
 
 static UINTN global_read(struct stage *stage, CHAR16 *name, uint8_t *bytes, UINTN capacity)
 {

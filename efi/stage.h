@@ -41,8 +41,8 @@ struct stage {
     EFI_SYSTEM_TABLE *table;
     EFI_BOOT_SERVICES *bs;
     EFI_RUNTIME_SERVICES *rt;
-    EFI_LOADED_IMAGE *self; /* NULL where firmware does not say */
-    EFI_FILE_HANDLE root;   /* of the file system that the stage came from; NULL: none */
+    EFI_LOADED_IMAGE *self;        /* NULL where firmware does not say */
+    EFI_FILE_HANDLE root;          /* of the file system that the stage came from; NULL: none */
     char path[STAGECONF_PATH_MAX]; /* of the stage on it; empty: unknown */
     struct stageconf conf;
     struct slots slots; /* ledger.esp */

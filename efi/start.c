@@ -9,14 +9,10 @@ static EFI_GUID loaded_image_protocol = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 
 /* "Usual" is where distributions put what their own boot entry starts; the first is most secure. */
 static const char *const usual_loaders[] = {
-    "\\EFI\\debian\\shim" ARCH_SUFFIX ".efi",
-    "\\EFI\\debian\\grub" ARCH_SUFFIX ".efi",
-    "\\EFI\\ubuntu\\shim" ARCH_SUFFIX ".efi",
-    "\\EFI\\ubuntu\\grub" ARCH_SUFFIX ".efi",
-    "\\EFI\\fedora\\shim" ARCH_SUFFIX ".efi",
-    "\\EFI\\fedora\\grub" ARCH_SUFFIX ".efi",
-    "\\EFI\\systemd\\systemd-boot" ARCH_SUFFIX ".efi",
-    FALLBACK_PATH,
+    "\\EFI\\debian\\shim" ARCH_SUFFIX ".efi",          "\\EFI\\debian\\grub" ARCH_SUFFIX ".efi",
+    "\\EFI\\ubuntu\\shim" ARCH_SUFFIX ".efi",          "\\EFI\\ubuntu\\grub" ARCH_SUFFIX ".efi",
+    "\\EFI\\fedora\\shim" ARCH_SUFFIX ".efi",          "\\EFI\\fedora\\grub" ARCH_SUFFIX ".efi",
+    "\\EFI\\systemd\\systemd-boot" ARCH_SUFFIX ".efi", FALLBACK_PATH,
 };
 
 const char *start_usual(size_t index)
@@ -160,8 +156,7 @@ static const char *candidate(const struct stage *stage, size_t index, int *again
     const char *path =
         index < conf->next_count ? conf->next[index] : start_usual(index - conf->next_count);
 
-    *again = path != NULL &&
-             (path_is_same(path, stage->path) || path_is_among(conf, named, path));
+    *again = path != NULL && (path_is_same(path, stage->path) || path_is_among(conf, named, path));
     return path;
 }
 
@@ -184,8 +179,8 @@ static EFI_STATUS candidate_load(struct stage *stage, const char *path, EFI_HAND
                                        (void **)&device);
     if (status != EFI_SUCCESS || device == NULL || !file_device_path(device, path, full))
         return EFI_NOT_FOUND;
-    status = stage->bs->LoadImage(FALSE, stage->image, (EFI_DEVICE_PATH *)(void *)full, NULL, 0,
-                                  image);
+    status =
+        stage->bs->LoadImage(FALSE, stage->image, (EFI_DEVICE_PATH *)(void *)full, NULL, 0, image);
     /* Loaded, but not to be started: that, too, is a handle to give back. */
     if (status == EFI_SECURITY_VIOLATION && *image != NULL)
         stage->bs->UnloadImage(*image);

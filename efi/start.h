@@ -13,8 +13,8 @@ const char *start_usual(size_t index);
  * Starts what stage.conf names, then the usual loaders, each at most once, never the stage itself;
  * what cannot be loaded or comes back is followed by the next. Each gets the stage's own load
  * options and a fresh watchdog. Returns when none is left, and never EFI_SUCCESS, so that firmware
- * goes on with its own BootOrder (UEFI 2.10, 3.1.1): EFI_NOT_FOUND where none could be started, else
- * what the last one that was started returned with, or EFI_ABORTED for its EFI_SUCCESS.
+ * goes on with its own BootOrder (UEFI 2.10, 3.1.1): EFI_NOT_FOUND where none could be started,
+ * else what the last one that was started returned with, or EFI_ABORTED for its EFI_SUCCESS.
  */
 EFI_STATUS start_next(struct stage *stage);
 

@@ -9,8 +9,8 @@ EFI_STATUS variable_read(EFI_RUNTIME_SERVICES *rt, CHAR16 *name, struct variable
 
     variable->size = sizeof variable->bytes;
     variable->attributes = 0;
-    status = rt->GetVariable(name, &vendor, &variable->attributes, &variable->size,
-                             variable->bytes);
+    status =
+        rt->GetVariable(name, &vendor, &variable->attributes, &variable->size, variable->bytes);
     if (status == EFI_SUCCESS && variable->size > sizeof variable->bytes)
         status = EFI_BUFFER_TOO_SMALL;
     return status;
@@ -40,8 +40,7 @@ EFI_STATUS variable_write(EFI_RUNTIME_SERVICES *rt, CHAR16 *name, UINT32 attribu
 
     if (has_other_attributes(status, &before, attributes))
         rt->SetVariable(name, &vendor, before.attributes, 0, NULL);
-    else if (status == EFI_SUCCESS && before.size == size &&
-             memcmp(before.bytes, bytes, size) == 0)
+    else if (status == EFI_SUCCESS && before.size == size && memcmp(before.bytes, bytes, size) == 0)
         return EFI_SUCCESS;
     status = rt->SetVariable(name, &vendor, attributes, size, bytes);
     if (status != EFI_SUCCESS)

@@ -919,6 +919,16 @@ unsigned fake_watchdog(void)
     return fake.watchdog;
 }
 
+unsigned fake_watchdog_left(void)
+{
+    return (unsigned)((fake.watchdog_at - fake.microseconds) / 1000000);
+}
+
+struct _EFI_SYSTEM_TABLE *fake_table(void)
+{
+    return &system_table;
+}
+
 unsigned fake_open_files(void)
 {
     return fake.open_at_start;

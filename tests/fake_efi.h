@@ -95,14 +95,17 @@ void fake_power_on(void);
 int fake_run(const char *path);
 int fake_boot(void); /* power on and run FAKE_STAGE */
 
-const char *fake_started(void); /* path of what stayed, or "" */
-uint64_t fake_status(void);     /* what the stage returned */
-const char *fake_options(void); /* load options that the started image got */
-const char *fake_printed(void); /* everything on the console */
-uint64_t fake_seconds(void);    /* time that passed */
-int fake_was_reset(void);       /* the firmware's watchdog would have bitten */
-unsigned fake_watchdog(void);   /* s it is set to at the end; 300 at power-on */
-unsigned fake_open_files(void); /* file handles left open when the last image was started */
+struct _EFI_SYSTEM_TABLE *fake_table(void); /* for tests of single modules */
+
+const char *fake_started(void);    /* path of what stayed, or "" */
+uint64_t fake_status(void);        /* what the stage returned */
+const char *fake_options(void);    /* load options that the started image got */
+const char *fake_printed(void);    /* everything on the console */
+uint64_t fake_seconds(void);       /* time that passed */
+int fake_was_reset(void);          /* the firmware's watchdog would have bitten */
+unsigned fake_watchdog(void);      /* s it is set to at the end; 300 at power-on */
+unsigned fake_watchdog_left(void); /* s until it bites */
+unsigned fake_open_files(void);    /* file handles left open when the last image was started */
 
 struct fake_file *fake_file(const char *path); /* or NULL */
 struct fake_file *fake_file_put(const char *path, enum fake_kind kind, const void *bytes,

@@ -31,7 +31,8 @@ static int storing_is_hopeless(uint64_t lies)
     return (lies & no_slots) != 0;
 }
 
-/* ---- the machine before ----------------------------------------------------------------------- */
+/* ---- the machine before -----------------------------------------------------------------------
+ */
 
 static void ledger_put(const struct ledger *ledger)
 {
@@ -41,9 +42,7 @@ static void ledger_put(const struct ledger *ledger)
     fake_variable_put(SPACE_OURS, LEDGER_VARIABLE, ATTRIBUTES_NV_BS, bytes, sizeof bytes);
 }
 
-static void before_first_boot(void)
-{
-}
+static void before_first_boot(void) {}
 
 static void before_healthy_boot(void)
 {
@@ -64,8 +63,12 @@ static void before_recovery(void)
 
 static void before_held_boot(void)
 {
-    struct ledger held = {.number = 41, .case_number = 3, .failures = 9, .rung = RUNG_HOLD,
-                          .stance = STANCE_RECOVERY, .case_open = 1,
+    struct ledger held = {.number = 41,
+                          .case_number = 3,
+                          .failures = 9,
+                          .rung = RUNG_HOLD,
+                          .stance = STANCE_RECOVERY,
+                          .case_open = 1,
                           .first_reason = REASON_FAILED_CRASH};
 
     ledger_put(&held);
@@ -89,8 +92,8 @@ struct before {
 };
 
 static const struct before befores[] = {
-    {"first boot", before_first_boot},       {"healthy", before_healthy_boot},
-    {"recovery due", before_recovery},       {"held", before_held_boot},
+    {"first boot", before_first_boot},         {"healthy", before_healthy_boot},
+    {"recovery due", before_recovery},         {"held", before_held_boot},
     {"ledger damaged", before_damaged_ledger}, {"ledger lost", before_lost_ledger},
 };
 #define BEFORES (sizeof befores / sizeof befores[0])
@@ -103,7 +106,8 @@ static void prepare(const struct before *before)
     before->prepare();
 }
 
-/* ---- what must hold after ----------------------------------------------------------------------- */
+/* ---- what must hold after -----------------------------------------------------------------------
+ */
 
 static int flash_holds(uint32_t number)
 {
@@ -194,7 +198,8 @@ static const char *wrong(int started, uint64_t lies)
     return why != NULL ? why : wrong_with_store(lies);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------ */
+/* ---- tests ------------------------------------------------------------------------------------
+ */
 
 static void lie_pair(const struct before *before, enum fake_lie a, enum fake_lie b)
 {
@@ -296,7 +301,8 @@ static void cut_at_every_call_the_count_never_falls(void **state)
         assert_true(fake_boot());
         assert_true(ticket_found(&ticket));
         if (ticket.failures < 3 || ticket.stance != STANCE_RECOVERY || ticket.number < 4)
-            fail_msg("cut at call %u: number %u, failures %u", call, ticket.number, ticket.failures);
+            fail_msg("cut at call %u: number %u, failures %u", call, ticket.number,
+                     ticket.failures);
     }
 }
 

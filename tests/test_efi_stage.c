@@ -111,7 +111,10 @@ static void first_boot_is_stored_marked_told_and_started(void **state)
 static void events_come_in_the_order_that_is_safe(void **state)
 {
     static const char *const expected[] = {
-        "set BackstopLedger", "set BackstopTicket", "load " FAKE_NEXT, "start " FAKE_NEXT,
+        "set BackstopLedger",
+        "set BackstopTicket",
+        "load " FAKE_NEXT,
+        "start " FAKE_NEXT,
     };
 
     (void)state;
@@ -174,8 +177,12 @@ static void new_dumps_make_it_a_crash(void **state)
 
 static void held_machine_is_started_after_a_pause(void **state)
 {
-    struct ledger held = {.number = 9, .case_number = 2, .failures = 9, .rung = RUNG_HOLD,
-                          .stance = STANCE_RECOVERY, .case_open = 1,
+    struct ledger held = {.number = 9,
+                          .case_number = 2,
+                          .failures = 9,
+                          .rung = RUNG_HOLD,
+                          .stance = STANCE_RECOVERY,
+                          .case_open = 1,
                           .first_reason = REASON_FAILED_CRASH};
 
     (void)state;
@@ -191,17 +198,23 @@ static void held_machine_is_started_after_a_pause(void **state)
     assert_non_null(strstr(fake_printed(), "in 300 s"));
 }
 
-static void held_machine_that_was_good_is_not_kept_waiting(void **state)
+static void held_machine_that_ended_in_order_is_not_kept_waiting(void **state)
 {
-    struct ledger held = {.number = 9, .case_number = 2, .failures = 9, .rung = RUNG_HOLD,
-                          .stance = STANCE_RECOVERY, .case_open = 1,
+    struct ledger held = {.number = 9,
+                          .case_number = 2,
+                          .failures = 9,
+                          .rung = RUNG_HOLD,
+                          .stance = STANCE_RECOVERY,
+                          .case_open = 1,
                           .first_reason = REASON_FAILED_CRASH};
 
     (void)state;
     ledger_put(&held, ATTRIBUTES_NV_BS);
-    receipt_put(9, OUTCOME_GOOD);
+    receipt_put(9, OUTCOME_CLEAN);
     assert_true(fake_boot());
+    assert_int_equal(ticket_now().rung, RUNG_HOLD);
     assert_int_equal(fake_seconds(), 0);
+    assert_non_null(strstr(fake_printed(), "BS-2-H-06"));
 }
 
 static void watchdog_of_the_firmware_stays_where_ours_is_off(void **state)
@@ -215,7 +228,17 @@ static void watchdog_of_the_firmware_stays_where_ours_is_off(void **state)
     assert_int_equal(fake_watchdog(), 600);
 }
 
-/* ---- NVRAM that will not ---------------------------------------------------------------------- */
+static void next_loader_has_the_whole_watchdog(void **state)
+{
+    (void)state;
+    fake_lie(LIE(VARIABLE_WRITE_SLOW));
+    assert_true(fake_boot());
+    assert_true(fake_seconds() > 0);
+    assert_int_equal(fake_watchdog_left(), 300);
+}
+
+/* ---- NVRAM that will not ----------------------------------------------------------------------
+ */
 
 static void full_of_dumps_loses_the_oldest_and_no_more(void **state)
 {
@@ -296,7 +319,8 @@ static void refusal_row(const struct refusal *row)
     fake_lie(row->lies);
     assert_true(fake_boot());
     if (ticket_now().stored != (int)row->stored || ticket_now().store_error != row->store_error)
-        fail_msg("%s: stored %u, error %u", row->name, ticket_now().stored, ticket_now().store_error);
+        fail_msg("%s: stored %u, error %u", row->name, ticket_now().stored,
+                 ticket_now().store_error);
     assert_int_equal(ticket_now().number, 3);
     assert_int_equal(ticket_now().failures, 1);
 }
@@ -314,6 +338,10 @@ static void slots_alone_carry_the_count_to_recovery_and_back(void **state)
     fake_lie(LIE(WRITE_PROTECTED));
     for (unsigned i = 1; i <= 4; i++) {
         assert_true(fake_boot());
+        assert_int_equal(fake_event_count(i % 2 != 0 ? "write " FAKE_LEDGER_SLOTS "@0"
+                                                     : "write " FAKE_LEDGER_SLOTS "@4096"),
+                         1);
+        assert_int_equal(fake_event_count("write "), 1);
         assert_int_equal(ticket_now().number, i);
         assert_int_equal(ticket_now().stored, STORED_ESP);
     }
@@ -341,7 +369,8 @@ static void receipt_on_the_esp_counts_as_well(void **state)
     assert_int_equal(ticket_now().failures, 0);
 }
 
-/* ---- records that are not what they should be --------------------------------------------------- */
+/* ---- records that are not what they should be ---------------------------------------------------
+ */
 
 static void damaged_ledger_is_one_short_of_the_threshold(void **state)
 {
@@ -461,7 +490,8 @@ static void slot_file_of_another_size_is_never_written(void **state)
     }
 }
 
-/* ---- what is started ------------------------------------------------------------------------------ */
+/* ---- what is started
+ * ------------------------------------------------------------------------------ */
 
 struct choice {
     const char *name;
@@ -486,10 +516,16 @@ static const struct choice choices[] = {
     {"shim before grub", "threshold=3\n", {DEBIAN_GRUB, FAKE_NEXT}, FAKE_STAGE, FAKE_NEXT},
     {"fallback last", "nonsense", {FALLBACK, SYSTEMD}, FAKE_STAGE, SYSTEMD},
     {"only fallback", "nonsense", {FALLBACK}, FAKE_STAGE, FALLBACK},
-    {"climbing out of root", "next=\\EFI\\..\\secret.efi\n", {SYSTEMD, "\\EFI\\..\\secret.efi"},
-     FAKE_STAGE, SYSTEMD},
-    {"itself named", "next=\\efi\\BACKSTOP\\backstopx64.EFI\nnext=" SYSTEMD "\n", {SYSTEMD},
-     FAKE_STAGE, SYSTEMD},
+    {"climbing out of root",
+     "next=\\EFI\\..\\secret.efi\n",
+     {SYSTEMD, "\\EFI\\..\\secret.efi"},
+     FAKE_STAGE,
+     SYSTEMD},
+    {"itself named",
+     "next=\\efi\\BACKSTOP\\backstopx64.EFI\nnext=" SYSTEMD "\n",
+     {SYSTEMD},
+     FAKE_STAGE,
+     SYSTEMD},
     {"itself the fallback", "next=" FALLBACK "\n", {SYSTEMD}, FALLBACK, SYSTEMD},
     {"nothing at all", "next=" OTHER "\n", {NULL}, FAKE_STAGE, ""},
 };
@@ -537,6 +573,10 @@ static void conf_of_any_kind_starts_a_loader(void **state)
     fake_file_put(FAKE_CONF, KIND_DATA, text, 3000);
     assert_true(fake_boot());
     assert_int_equal(ticket_now().conf_bad_lines, 255);
+    fake_conf_put("next=" OTHER "\nnext=" FAKE_NEXT);
+    fake_lie(LIE(ESP_SHORT_READ));
+    assert_true(fake_boot());
+    assert_int_equal(ticket_now().conf_found, 0);
     assert_string_equal(fake_started(), FAKE_NEXT);
 }
 
@@ -593,7 +633,8 @@ static void second_start_in_one_boot_is_not_counted_again(void **state)
     assert_int_equal(nvram_ledger().number, 2);
 }
 
-/* ---- names in NVRAM ---------------------------------------------------------------------------- */
+/* ---- names in NVRAM ----------------------------------------------------------------------------
+ */
 
 static void bad_names_leave_the_count_of_dumps_as_it_was(void **state)
 {
@@ -610,10 +651,13 @@ static void bad_names_leave_the_count_of_dumps_as_it_was(void **state)
         assert_int_equal(ticket_now().dumps, 5);
         assert_int_equal(ticket_now().last_outcome, OUTCOME_UNKNOWN);
         assert_in_range(fake_calls(), 1, 4200);
+        if (bad[i] == LOOPING_NAMES)
+            assert_in_range(fake_calls(), 1, 100);
     }
 }
 
-/* ---- retiring ----------------------------------------------------------------------------------- */
+/* ---- retiring -----------------------------------------------------------------------------------
+ */
 
 static void boot_option_put(const char *name, const char *path)
 {
@@ -719,8 +763,9 @@ int main(void)
         ROW(third_failure_recovers_and_says_so),
         ROW(new_dumps_make_it_a_crash),
         ROW(held_machine_is_started_after_a_pause),
-        ROW(held_machine_that_was_good_is_not_kept_waiting),
+        ROW(held_machine_that_ended_in_order_is_not_kept_waiting),
         ROW(watchdog_of_the_firmware_stays_where_ours_is_off),
+        ROW(next_loader_has_the_whole_watchdog),
         ROW(full_of_dumps_loses_the_oldest_and_no_more),
         ROW(full_for_good_keeps_all_but_a_bounded_number_of_dumps),
         ROW(dumps_stay_where_room_is_not_what_is_missing),
