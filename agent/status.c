@@ -1,0 +1,404 @@
+#include "status.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "banner.h"
+#include "config.h"
+#include "good.h"
+#include "install.h"
+#include "journal.h"
+#include "quarantine.h"
+#include "vars.h"
+
+/* ---- probe ---- */
+
+static void note_set(struct status_case *last, const char *name)
+{
+    for (size_t i = 0; i < last->set_count; i++)
+        if (strcmp(last->sets[i], name) == 0)
+            return;
+    if (last->set_count < STATUS_SETS_MAX)
+        snprintf(last->sets[last->set_count++], sizeof last->sets[0], "%s", name);
+}
+
+static void note_intent(struct status_case *last, struct json_object *record)
+{
+    struct json_object *changes;
+
+    if (!json_object_object_get_ex(record, "changes", &changes) ||
+        !json_object_is_type(changes, json_type_array))
+        return;
+    for (size_t i = 0; i < json_object_array_length(changes); i++) {
+        struct json_object *change = json_object_array_get_idx(changes, i);
+
+        note_set(last, journal_text(change, "set"));
+        if (last->paths++ == 0)
+            snprintf(last->path, sizeof last->path, "%s", journal_text(change, "path"));
+        if (journal_number(change, "generation") > (int64_t)last->generation)
+            last->generation = (uint32_t)journal_number(change, "generation");
+    }
+}
+
+static void note_done(struct status_case *last, struct json_object *record)
+{
+    struct json_object *failed;
+
+    last->moved += (size_t)journal_number(record, "moved");
+    last->put_back += (size_t)journal_number(record, "put-back");
+    last->taken_out += (size_t)journal_number(record, "taken-out");
+    last->unprotected += (size_t)journal_number(record, "unprotected");
+    last->beyond_help += (size_t)journal_number(record, "beyond-help");
+    if (json_object_object_get_ex(record, "failed", &failed) &&
+        json_object_is_type(failed, json_type_array))
+        last->failed += json_object_array_length(failed);
+}
+
+void status_case_of(const struct journal *journal, struct status_case *last)
+{
+    struct status_case found = {0};
+
+    for (size_t i = 0; i < journal->count; i++) {
+        struct json_object *record = journal->records[i];
+        const char *event = journal_text(record, "event");
+        uint32_t number = (uint32_t)journal_number(record, "case");
+        bool intent = strcmp(event, "intent") == 0;
+
+        if (number == 0 || number < found.number || (!intent && strcmp(event, "done") != 0))
+            continue;
+        if (number > found.number)
+            found = (struct status_case){.number = number};
+        found.boot = (uint32_t)journal_number(record, "boot");
+        found.failures = (unsigned)journal_number(record, "failures");
+        snprintf(found.reason, sizeof found.reason, "%s", journal_text(record, "reason"));
+        snprintf(found.rung, sizeof found.rung, "%s", journal_text(record, "rung"));
+        if (intent)
+            note_intent(&found, record);
+        else
+            note_done(&found, record);
+    }
+    *last = found;
+}
+
+static int probe_journal(const struct place *place, struct status *status, struct diag *diag)
+{
+    struct journal journal = {0};
+    int error = journal_read(place, &journal, diag);
+
+    if (error)
+        return error;
+    status_case_of(&journal, &status->last);
+    status->journal_broken_line = journal.broken_line;
+    journal_free(&journal);
+    return 0;
+}
+
+static int probe_generations(const struct place *place, struct status *status)
+{
+    uint32_t *numbers = NULL;
+    size_t count = 0;
+    int error = good_list(place, &numbers, &count);
+
+    if (error)
+        return error;
+    status->generations = count;
+    status->generation = count ? numbers[0] : 0;
+    free(numbers);
+    return 0;
+}
+
+static int probe_quarantine(const struct place *place, struct status *status, struct diag *diag)
+{
+    struct quarantine quarantine = {0};
+    int error = quarantine_list(place, &quarantine, diag);
+
+    if (error)
+        return error;
+    for (size_t i = 0; i < quarantine.count; i++)
+        status->held += strcmp(quarantine.items[i].state, "held") == 0;
+    quarantine_free(&quarantine);
+    return 0;
+}
+
+static void probe_this_boot(const char *run_dir, struct status *status)
+{
+    struct receipt receipt;
+    enum record_state state = RECORD_ABSENT;
+    struct this_boot *boot = &status->boot;
+
+    this_boot_probe(run_dir, boot);
+    if (!boot->has_receipt && boot->ticket_state == RECORD_VALID &&
+        vars_read_receipt(&receipt, &state) == 0 && state == RECORD_VALID &&
+        receipt.number == boot->ticket.number) {
+        boot->receipt = receipt;
+        boot->has_receipt = true;
+    }
+    status->receipt_good = boot->has_receipt && boot->receipt.outcome == OUTCOME_GOOD;
+    status->installed = status->installed || boot->ticket_state == RECORD_VALID;
+}
+
+int status_probe(const struct place *place, const char *run_dir, struct status *status,
+                 struct diag *diag)
+{
+    struct status found = {.live = place->live};
+    struct install_state state = {0};
+    int error = 0;
+
+    config_load(place, &found.policy, diag);
+    if (place->state_fd >= 0) {
+        if (install_state_read(place, &state, diag) == 0)
+            found.installed = state.complete;
+        error = probe_journal(place, &found, diag);
+        if (!error)
+            error = probe_generations(place, &found);
+        if (!error)
+            error = probe_quarantine(place, &found, diag);
+    }
+    if (error)
+        return error;
+    if (place->live)
+        probe_this_boot(run_dir, &found);
+    *status = found;
+    return 0;
+}
+
+bool status_wants_attention(const struct status *status)
+{
+    const struct this_boot *boot = &status->boot;
+
+    if (!status->live)
+        return false;
+    if (boot->mode != MODE_NORMAL)
+        return true;
+    return boot->ticket_state == RECORD_VALID && boot->ticket.stance == STANCE_PROBATION &&
+           !status->receipt_good;
+}
+
+/* ---- words ---- */
+
+static const char *state_words(const struct status *status)
+{
+    switch (status->boot.mode) {
+    case MODE_NORMAL:
+        break;
+    case MODE_SAFE:
+        return "SAFE MODE";
+    case MODE_MINIMAL:
+        return "MINIMAL SAFE MODE";
+    case MODE_HOLD:
+        return "ON HOLD: every step of recovery has been tried";
+    }
+    if (status->boot.ticket_state == RECORD_VALID &&
+        status->boot.ticket.stance == STANCE_PROBATION && !status->receipt_good)
+        return "on probation: first normal boot after a recovery";
+    return "normal";
+}
+
+static void print_state(const struct status *status, FILE *out)
+{
+    const struct this_boot *boot = &status->boot;
+
+    if (!status->live) {
+        fputs("State:  a disk that is not running; its firmware's count is not known here\n", out);
+        return;
+    }
+    fprintf(out, "State:  %s", state_words(status));
+    if (boot->ticket_state != RECORD_VALID)
+        fprintf(out, "; this boot was not started by the stage and is not counted%s\n",
+                status->installed ? ": backstop doctor" : " (backstop install)");
+    else
+        fprintf(out, "; boot %u%s%s\n", boot->ticket.number,
+                status->receipt_good ? " has proved good" : " has not proved good yet",
+                boot->ticket.stored == STORED_NOWHERE
+                    ? ", and could not be counted: backstop doctor"
+                    : "");
+}
+
+static void print_good(const struct status *status, FILE *out)
+{
+    if (status->generation)
+        fprintf(out, "Good:   generation %u is the newest of %zu kept\n", status->generation,
+                status->generations);
+    else
+        fputs("Good:   no good generation yet; the first good boot takes one\n", out);
+}
+
+static void print_code(const struct status *status, FILE *out)
+{
+    const struct status_case *last = &status->last;
+    char code[SHORT_CODE_SIZE];
+
+    if (status->boot.ticket_state == RECORD_VALID &&
+        status->boot.ticket.case_number == last->number) {
+        ticket_short_code(&status->boot.ticket, code);
+        fprintf(out, "Case:   %u (%s), boot %u", last->number, code, last->boot);
+    } else {
+        fprintf(out, "Case:   %u, boot %u", last->number, last->boot);
+    }
+    fprintf(out, "%s\n", status_wants_attention(status) ? "" : ", over");
+}
+
+static void print_sets(const struct status_case *last, FILE *out)
+{
+    if (last->set_count == 0)
+        return;
+    fputs("What:   ", out);
+    for (size_t i = 0; i < last->set_count; i++)
+        fprintf(out, "%s%s", i ? ", " : "", last->sets[i]);
+    if (last->paths > 1)
+        fprintf(out, ": %s and %zu more\n", last->path, last->paths - 1);
+    else
+        fprintf(out, ": %s\n", last->path);
+}
+
+static void print_deed(const struct status_case *last, FILE *out)
+{
+    if (last->moved == 0 && last->put_back == 0 && last->taken_out == 0) {
+        fputs(last->paths ? "Done:   not finished; it goes on at the next boot\n"
+                          : "Done:   nothing: nothing had changed since the last good boot\n",
+              out);
+        return;
+    }
+    fprintf(out, "Done:   %zu put back", last->put_back);
+    if (last->generation)
+        fprintf(out, " as good generation %u has it", last->generation);
+    fprintf(out, ", %zu taken out", last->taken_out);
+    if (last->unprotected)
+        fprintf(out, "; %zu without a good version: NO PROTECTION there", last->unprotected);
+    if (last->beyond_help)
+        fprintf(out, "; %zu gone without a good version", last->beyond_help);
+    if (last->failed)
+        fprintf(out, "; %zu FAILED", last->failed);
+    fputc('\n', out);
+}
+
+static void print_case(const struct status *status, FILE *out)
+{
+    const struct status_case *last = &status->last;
+
+    print_code(status, out);
+    fprintf(out, "Why:    %u failed boot%s in a row; %s\n", last->failures,
+            last->failures == 1 ? "" : "s", last->reason);
+    print_sets(last, out);
+    print_deed(last, out);
+}
+
+/* A case that the ticket names and our journal does not: nothing was done, or nothing written. */
+static void print_ticket_case(const struct status *status, FILE *out)
+{
+    char text[256], code[SHORT_CODE_SIZE];
+
+    ticket_short_code(&status->boot.ticket, code);
+    fprintf(out, "Case:   %u (%s)\n", status->boot.ticket.case_number, code);
+    banner_cause(&status->boot, text, sizeof text);
+    fprintf(out, "Why:    %s\n", text);
+    banner_deed(&status->boot, text, sizeof text);
+    fprintf(out, "Done:   %s\n", text);
+}
+
+static void print_next(const struct status *status, FILE *out)
+{
+    char text[256];
+
+    if (status->held)
+        fprintf(out, "Held:   %zu in quarantine: backstop quarantine list\n", status->held);
+    if (status->live && status->boot.mode != MODE_NORMAL) {
+        banner_next(&status->boot, &status->policy, text, sizeof text);
+        fprintf(out, "Next:   %s\n", text);
+    } else if (status->live && status->held && status->last.set_count) {
+        fprintf(out, "Next:   nothing now. Tell whoever supplies %s; give the case number\n",
+                status->last.sets[0]);
+    }
+}
+
+void status_print(const struct status *status, FILE *out)
+{
+    const struct this_boot *boot = &status->boot;
+    bool open_case = boot->ticket_state == RECORD_VALID && boot->mode != MODE_NORMAL;
+
+    print_state(status, out);
+    if (open_case && boot->ticket.case_number != status->last.number)
+        print_ticket_case(status, out);
+    else if (status->last.number)
+        print_case(status, out);
+    print_next(status, out);
+    print_good(status, out);
+    if (status->journal_broken_line)
+        fprintf(out, "Note:   the journal's chain does not hold from line %zu on\n",
+                status->journal_broken_line);
+}
+
+/* ---- json ---- */
+
+static void add_number(struct json_object *object, const char *key, uint64_t number)
+{
+    json_object_object_add(object, key, json_object_new_int64((int64_t)number));
+}
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+    json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static struct json_object *case_json(const struct status_case *last)
+{
+    struct json_object *object = json_object_new_object(), *sets = json_object_new_array();
+
+    add_number(object, "number", last->number);
+    add_number(object, "boot", last->boot);
+    add_number(object, "failures", last->failures);
+    add_text(object, "reason", last->reason);
+    add_text(object, "rung", last->rung);
+    add_number(object, "put-back", last->put_back);
+    add_number(object, "taken-out", last->taken_out);
+    add_number(object, "unprotected", last->unprotected);
+    add_number(object, "beyond-help", last->beyond_help);
+    add_number(object, "failed", last->failed);
+    add_number(object, "generation", last->generation);
+    for (size_t i = 0; i < last->set_count; i++)
+        json_object_array_add(sets, json_object_new_string(last->sets[i]));
+    json_object_object_add(object, "sets", sets);
+    add_number(object, "paths", last->paths);
+    return object;
+}
+
+static struct json_object *boot_json(const struct status *status)
+{
+    const struct this_boot *boot = &status->boot;
+    struct json_object *object = json_object_new_object();
+    char code[SHORT_CODE_SIZE];
+
+    add_text(object, "mode", mode_string(boot->mode));
+    add_text(object, "ticket", record_state_string(boot->ticket_state));
+    json_object_object_add(object, "good", json_object_new_boolean(status->receipt_good));
+    if (boot->ticket_state != RECORD_VALID)
+        return object;
+    ticket_short_code(&boot->ticket, code);
+    add_number(object, "number", boot->ticket.number);
+    add_number(object, "failures", boot->ticket.failures);
+    add_number(object, "case", boot->ticket.case_number);
+    add_text(object, "code", code);
+    add_text(object, "rung", rung_string((enum rung)boot->ticket.rung));
+    add_text(object, "stance", stance_string((enum stance)boot->ticket.stance));
+    add_text(object, "reason", reason_string((enum reason)boot->ticket.last_reason));
+    add_text(object, "stored", stored_string((enum stored)boot->ticket.stored));
+    return object;
+}
+
+struct json_object *status_json(const struct status *status)
+{
+    struct json_object *object = json_object_new_object();
+
+    json_object_object_add(object, "attention",
+                           json_object_new_boolean(status_wants_attention(status)));
+    json_object_object_add(object, "installed", json_object_new_boolean(status->installed));
+    if (status->live)
+        json_object_object_add(object, "boot", boot_json(status));
+    if (status->last.number)
+        json_object_object_add(object, "case", case_json(&status->last));
+    add_number(object, "generation", status->generation);
+    add_number(object, "generations", status->generations);
+    add_number(object, "quarantined", status->held);
+    return object;
+}
