@@ -94,21 +94,29 @@ static struct json_object *move_describe(const struct exchange *exchange, const 
     return json;
 }
 
-static int write_down(struct exchange *exchange, struct move *move)
+static int write_record(const struct exchange *exchange, const struct move *move, int case_fd)
 {
-    int err = yard_of(exchange, move);
-    if (err < 0 || !moves_suspect(move))
-        return err;
     char *held_at = NULL;
     if (asprintf(&held_at, "%s/%u", move->yard->path, move->id) < 0)
         return -ENOMEM;
-    int case_fd = held_open_case(place_of(exchange), move->case_number, true);
     struct json_object *json = move_describe(exchange, move, held_at);
-    err = case_fd < 0 ? case_fd : json ? held_write(case_fd, move->id, json) : -ENOMEM;
+    int err = json ? held_write(case_fd, move->id, json) : -ENOMEM;
     json_object_put(json);
-    if (case_fd >= 0)
-        close(case_fd);
     free(held_at);
+    return err;
+}
+
+static int write_down(struct exchange *exchange, struct move *move)
+{
+    int err = yard_of(exchange, move);
+    if (err < 0)
+        return err;
+    int case_fd = held_open_case(place_of(exchange), move->case_number, true);
+    if (case_fd < 0)
+        return case_fd;
+    if (moves_suspect(move))
+        err = write_record(exchange, move, case_fd);
+    close(case_fd);
     return err;
 }
 
@@ -287,10 +295,7 @@ static bool same_inode(int a_fd, const char *a, int b_fd, const char *b)
            x.st_dev == y.st_dev;
 }
 
-/* For file systems without RENAME_EXCHANGE. Directories cannot have a second name: there alone the
- * place is empty between two renames. */
-static int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd,
-                            const char *name)
+int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name)
 {
     int err = 0;
     if (linkat(dir_fd, name, yard_fd, kept, 0) < 0 && !same_inode(dir_fd, name, yard_fd, kept)) {

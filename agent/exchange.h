@@ -56,6 +56,9 @@ void exchange_move(struct exchange *exchange);
 int exchange_finish(struct exchange *exchange); /* 0 or -errno: not known to be durable */
 void exchange_close(struct exchange *exchange);
 
+/* For file systems without RENAME_EXCHANGE. Directories cannot have a second name: there alone the
+ * place is empty between two renames. */
+int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name);
 /*
  * The one rename: `ready` in yard_fd and `name` in dir_fd change places, and what stood at `name`
  * is called `kept` in yard_fd. Without RENAME_EXCHANGE `kept` becomes a second name of it first.

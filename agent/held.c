@@ -32,6 +32,12 @@ void held_name(char name[HELD_NAME_SIZE], uint32_t id, const char *suffix)
     snprintf(name, HELD_NAME_SIZE, "%u%s", id, suffix);
 }
 
+uint64_t inode_at(int dir_fd, const char *name)
+{
+    struct stat st;
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+}
+
 /* ---- directories ---- */
 
 static int open_in(int dir_fd, const char *name, bool create)
@@ -59,6 +65,22 @@ int held_open_case(const struct place *place, uint32_t case_number, bool create)
     if (place->state_fd < 0)
         return -ENOENT;
     return open_case_in(place->state_fd, QUARANTINE_NAME, case_number, create);
+}
+
+uint32_t held_last_id(const struct place *place, uint32_t case_number)
+{
+    unsigned long last = 0;
+    int fd = held_open_case(place, case_number, false);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        unsigned long id = strtoul(entry->d_name, NULL, 10);
+        last = id > last && id < UINT32_MAX ? id : last;
+    }
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    return (uint32_t)last;
 }
 
 /* The part of `path` that is its directory; caller frees. */
@@ -361,6 +383,8 @@ struct json_object *held_describe(const struct held *held, const struct entry *e
     add_text(json, "state", held_state_string(held->state));
     json_object_object_add(json, "in-place", json_object_new_boolean(held->in_place));
     add_text(json, "from", held->from);
+    if (held->instead_of)
+        add_number(json, "instead-of", held->instead_of);
     add_text(json, "replaced-by", held->replaced_by);
     add_number(json, "generation", held->generation);
     json_object_object_add(json, "suspect", suspect);
@@ -450,6 +474,7 @@ static bool held_fill(struct held *held, struct json_object *json)
         .state = (enum held_state)(state < 0 ? 0 : state),
         .in_place = flag_of(json, "in-place"),
         .from = journal_text(json, "from"),
+        .instead_of = (uint32_t)journal_number(json, "instead-of"),
         .replaced_by = text_or_null(json, "replaced-by"),
     };
     if (!suspect || state < 0)
@@ -556,12 +581,6 @@ int held_open_yard(const struct place *place, const struct held *held)
 
 /* ---- after a cut ---- */
 
-static uint64_t inode_at(int dir_fd, const char *name)
-{
-    struct stat st;
-    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
-}
-
 static uint64_t inode_of_path(const struct place *place, const char *path)
 {
     const char *name;
@@ -609,4 +628,20 @@ int held_settle(const struct place *place, int yard_fd, uint32_t id, const struc
     if (inode_at(yard_fd, kept) == 0 && !is_good_version(place, yard_fd, ready, held))
         return rename_keeping(yard_fd, ready, yard_fd, kept);
     return remove_tree(yard_fd, ready);
+}
+
+bool held_find(int yard_fd, const struct held *held, char name[HELD_NAME_SIZE])
+{
+    held_name(name, held->id, ".good");
+    if (inode_at(yard_fd, name) == held->inode)
+        return true;
+    if (held->instead_of) {
+        held_name(name, held->instead_of, "");
+        if (inode_at(yard_fd, name) == held->inode)
+            return true;
+    }
+    held_name(name, held->id, "");
+    uint64_t inode = inode_at(yard_fd, name);
+    /* a file system that numbers inodes anew at each mount: what was to be held is what lies there */
+    return inode == held->inode || (inode != 0 && held->state == HELD_HELD);
 }

@@ -46,6 +46,9 @@ void yards_close(struct yards *yards);
 
 void held_name(char name[HELD_NAME_SIZE], uint32_t id, const char *suffix); /* "3.json" */
 
+/* Inode of a name, 0 where it is not there. */
+uint64_t inode_at(int dir_fd, const char *name);
+
 /* What is written down of a suspect. Strings are the record's own. */
 struct held {
     struct json_object *json;
@@ -54,6 +57,7 @@ struct held {
     enum held_state state;
     bool in_place;     /* a directory whose owner, mode and attributes alone were put back */
     const char *from;  /* "recovery", or "restore": was displaced by a suspect that came back */
+    uint32_t instead_of; /* with "restore": id of that suspect */
     uint64_t inode;    /* the suspect's */
     const char *sha256, *replaced_by; /* hex or NULL */
     uint64_t size;
@@ -74,6 +78,9 @@ void held_free(struct held *held);
 int held_entry(const struct held *held, struct entry *entry);
 void entry_release(struct entry *entry);
 
+/* Highest id that any name in STATE_DIR/quarantine/CASE has; 0: none. */
+uint32_t held_last_id(const struct place *place, uint32_t case_number);
+
 /* Opens the directory in which the suspect lies: fd or -errno. */
 int held_open_yard(const struct place *place, const struct held *held);
 /* Opens the directory of an absolute path, no symbolic links; *name is its last part. fd or -errno. */
@@ -87,6 +94,10 @@ int parent_make(const struct place *place, const char *path, const char **name);
  * down (then ID.good can only be a good version). 0 or -errno.
  */
 int held_settle(const struct place *place, int yard_fd, uint32_t id, const struct held *held);
+
+/* Name in yard_fd under which the suspect lies now: "3", "3.good" or, while a restore is under way,
+ * that of the suspect it makes room for. False: it does not lie there. */
+bool held_find(int yard_fd, const struct held *held, char name[HELD_NAME_SIZE]);
 
 /* Renames without replacing, also where the file system has no RENAME_NOREPLACE. 0 or -errno. */
 int rename_keeping(int from_fd, const char *from, int to_fd, const char *to);

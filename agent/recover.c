@@ -1,5 +1,4 @@
 /* recover.c - see recover.h */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -131,29 +130,13 @@ static void settle(struct recovery *recovery)
 
 /* ---- cases and ids ---- */
 
-static uint32_t last_id_there(const struct recovery *recovery)
-{
-    unsigned long last = 0;
-    int fd = held_open_case(&recovery->place, recovery->ticket->case_number, false);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        unsigned long id = strtoul(entry->d_name, NULL, 10);
-        last = id > last && id < UINT32_MAX ? id : last;
-    }
-    if (dir)
-        closedir(dir);
-    else if (fd >= 0)
-        close(fd);
-    return (uint32_t)last;
-}
-
 /* Pending items keep case and id; the others follow after the highest id of this case. */
 static size_t number_moves(struct recovery *recovery)
 {
     struct suspects *suspects = &recovery->suspects;
     uint32_t case_number = recovery->ticket->case_number;
     uint32_t last = journal_last_id(&recovery->journal, case_number);
-    uint32_t there = last_id_there(recovery);
+    uint32_t there = held_last_id(&recovery->place, case_number);
     size_t fresh = 0;
     last = there > last ? there : last;
     for (size_t i = 0; i < suspects->count; i++) {

@@ -1,0 +1,714 @@
+/* quarantine.c - see quarantine.h */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "exchange.h"
+#include "intents.h"
+#include "io.h"
+#include "quarantine.h"
+
+#define BY_HAND "asked for by hand"
+
+/* An item at hand: what is written down of it, and where it lies. */
+struct item {
+    const struct place *place;
+    struct diag *diag;
+    int case_fd, yard_fd;
+    struct held held;
+    bool lies; /* in the quarantine, under `name` */
+    char name[HELD_NAME_SIZE];
+};
+
+static void item_close(struct item *item)
+{
+    if (item->case_fd >= 0)
+        close(item->case_fd);
+    if (item->yard_fd >= 0)
+        close(item->yard_fd);
+    held_free(&item->held);
+}
+
+/* 0 or -errno; item_close() either way. */
+static int item_open(const struct place *place, uint32_t case_number, uint32_t id,
+                     struct item *item, struct diag *diag)
+{
+    *item = (struct item){.place = place, .diag = diag, .yard_fd = -1};
+    item->case_fd = held_open_case(place, case_number, false);
+    if (item->case_fd < 0)
+        return item->case_fd;
+    int err = held_read(item->case_fd, id, &item->held);
+    if (err < 0)
+        return err;
+    item->yard_fd = held_open_yard(place, &item->held);
+    if (item->yard_fd < 0)
+        return item->yard_fd == -ENOENT ? 0 : item->yard_fd;
+    item->lies = !item->held.in_place && held_find(item->yard_fd, &item->held, item->name);
+    return 0;
+}
+
+static enum held_state item_state(const struct item *item)
+{
+    return item->lies ? HELD_HELD : item->held.state;
+}
+
+/* Was never moved: power was cut between writing down and moving. */
+static bool item_is_void(const struct item *item)
+{
+    return !item->lies && !item->held.in_place && item->held.state == HELD_HELD;
+}
+
+/* ---- list ---- */
+
+static char *copy_of(const char *text, bool *failed)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *failed = *failed || (text && !copy);
+    return copy;
+}
+
+static char *lies_at(const struct item *item, bool *failed)
+{
+    char *path = NULL;
+    const char *slash = strrchr(item->held.held_at, '/');
+    if (!item->lies)
+        return copy_of(item->held.held_at, failed);
+    if (asprintf(&path, "%.*s/%s", (int)(slash - item->held.held_at), item->held.held_at,
+                 item->name) < 0) {
+        *failed = true;
+        return NULL;
+    }
+    return path;
+}
+
+static void quarantined_release(struct quarantined *one)
+{
+    free(one->path);
+    free(one->held_at);
+    free(one->set_name);
+    free(one->sha256);
+    free(one->replaced_by);
+}
+
+static int list_add(struct quarantine *list, const struct item *item)
+{
+    const struct held *held = &item->held;
+    bool failed = false;
+    struct quarantined *items = realloc(list->items, (list->count + 1) * sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    list->items = items;
+    items[list->count] = (struct quarantined){
+        .case_number = held->case_number,
+        .id = held->id,
+        .path = copy_of(held->path, &failed),
+        .held_at = lies_at(item, &failed),
+        .set_name = copy_of(held->set_name, &failed),
+        .state = held_state_string(item_state(item)),
+        .sha256 = copy_of(held->sha256, &failed),
+        .size = held->size,
+        .replaced_by = copy_of(held->replaced_by, &failed),
+        .generation = held->generation,
+    };
+    list->count++;
+    return failed ? -ENOMEM : 0;
+}
+
+static int list_one(const struct place *place, struct quarantine *list, uint32_t case_number,
+                    uint32_t id, struct diag *diag)
+{
+    struct item item;
+    int err = item_open(place, case_number, id, &item, diag);
+    if (err == 0 && !item_is_void(&item))
+        err = list_add(list, &item);
+    else if (err < 0 && err != -ENOMEM) {
+        diag_report(diag, DIAG_WARNING,
+                    STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s; the suspect beside it is "
+                    "untouched, and the journal names it",
+                    case_number, id, strerror(-err));
+        err = 0;
+    }
+    item_close(&item);
+    return err;
+}
+
+/* A number in decimal that is followed by `suffix` and no more; 0: it is not. */
+static uint32_t number_in(const char *name, const char *suffix)
+{
+    char *end;
+    unsigned long number = *name >= '1' && *name <= '9' ? strtoul(name, &end, 10) : 0;
+    return number > 0 && number <= UINT32_MAX && strcmp(end, suffix) == 0 ? (uint32_t)number : 0;
+}
+
+/* Numbers of all names NUMBER+suffix in dir_fd (closed); caller frees. Count, or -errno. */
+static long numbers_of(int dir_fd, const char *suffix, uint32_t **numbers)
+{
+    DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+    long count = 0;
+    *numbers = NULL;
+    if (!dir) {
+        int err = dir_fd < 0 ? dir_fd : -errno;
+        if (dir_fd >= 0)
+            close(dir_fd);
+        return err;
+    }
+    for (struct dirent *entry; count >= 0 && (entry = readdir(dir));) {
+        uint32_t number = number_in(entry->d_name, suffix);
+        uint32_t *more = number ? realloc(*numbers, ((size_t)count + 1) * sizeof *more) : NULL;
+        if (number && !more)
+            count = -ENOMEM;
+        if (!more)
+            continue;
+        *numbers = more;
+        more[count++] = number;
+    }
+    closedir(dir);
+    return count;
+}
+
+static int list_case(const struct place *place, struct quarantine *list, uint32_t case_number,
+                     struct diag *diag)
+{
+    uint32_t *ids;
+    int err = 0;
+    long count = numbers_of(held_open_case(place, case_number, false), ".json", &ids);
+    for (long i = 0; err == 0 && i < count; i++)
+        err = list_one(place, list, case_number, ids[i], diag);
+    free(ids);
+    return count < 0 ? (int)count : err;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct quarantined *x = a, *y = b;
+    if (x->case_number != y->case_number)
+        return x->case_number < y->case_number ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int quarantine_list(const struct place *place, struct quarantine *quarantine, struct diag *diag)
+{
+    struct quarantine list = {0};
+    uint32_t *cases;
+    int err = 0;
+    int fd = place->state_fd < 0 ? -ENOENT
+                                 : openat(place->state_fd, QUARANTINE_NAME,
+                                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    long count = numbers_of(fd < 0 && fd != -ENOENT ? -errno : fd, "", &cases);
+    if (count == -ENOENT)
+        count = 0;
+    for (long i = 0; err == 0 && i < count; i++)
+        err = list_case(place, &list, cases[i], diag);
+    free(cases);
+    if (count < 0)
+        err = (int)count;
+    if (err < 0) {
+        quarantine_free(&list);
+        return err;
+    }
+    if (list.count)
+        qsort(list.items, list.count, sizeof *list.items, compare_items);
+    *quarantine = list;
+    return 0;
+}
+
+void quarantine_free(struct quarantine *quarantine)
+{
+    for (size_t i = 0; i < quarantine->count; i++)
+        quarantined_release(&quarantine->items[i]);
+    free(quarantine->items);
+    *quarantine = (struct quarantine){0};
+}
+
+/* ---- what the three have in common ---- */
+
+static int tell(const struct item *item, int err, const char *path, const char *what)
+{
+    diag_report(item->diag, DIAG_ERROR, "%s: %s: %s", path, what, strerror(-err));
+    return err;
+}
+
+static int note(const struct item *item, const char *event, const char *step, uint32_t displaced,
+                const char *destination)
+{
+    struct json_object *record =
+        journal_record(event, item->held.boot, item->held.case_number, BY_HAND);
+    if (!record)
+        return -ENOMEM;
+    json_object_object_add(record, "step", json_object_new_string(step));
+    json_object_object_add(record, "id", json_object_new_int64(item->held.id));
+    json_object_object_add(record, "path", json_object_new_string(item->held.path));
+    if (displaced)
+        json_object_object_add(record, "displaced", json_object_new_int64(displaced));
+    if (destination)
+        json_object_object_add(record, "destination", json_object_new_string(destination));
+    int err = journal_append(item->place, record);
+    return err < 0 ? tell(item, err, STATE_DIR "/" JOURNAL_NAME, "cannot be written") : 0;
+}
+
+/* Opens an item that is to be acted on, and ends what a cut left of it. */
+static int item_take(const struct place *place, uint32_t case_number, uint32_t id,
+                     struct item *item, struct diag *diag)
+{
+    int err = item_open(place, case_number, id, item, diag);
+    if (err == 0 && item_is_void(item))
+        err = -ENOENT;
+    if (err == -ENOENT)
+        diag_report(diag, DIAG_ERROR,
+                    "%u/%u: there is no such item in the quarantine; `backstop quarantine list` "
+                    "shows all",
+                    case_number, id);
+    else if (err < 0)
+        diag_report(diag, DIAG_ERROR, STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s",
+                    case_number, id, strerror(-err));
+    return err;
+}
+
+/* Gives the suspect its own name where a cut left it another. */
+static int item_name(struct item *item)
+{
+    char name[HELD_NAME_SIZE];
+    held_name(name, item->held.id, "");
+    if (!item->lies || strcmp(name, item->name) == 0)
+        return 0;
+    int err = rename_keeping(item->yard_fd, item->name, item->yard_fd, name);
+    if (err == 0)
+        memcpy(item->name, name, sizeof name);
+    return err < 0 ? tell(item, err, item->held.held_at, "cannot be named") : 0;
+}
+
+static int sync_two(int a_fd, int b_fd)
+{
+    return fsync(a_fd) < 0 || fsync(b_fd) < 0 ? -errno : 0;
+}
+
+/* ---- restore ---- */
+
+static char *link_target(int dir_fd, const char *name, size_t size)
+{
+    char *target = malloc(size + 2);
+    ssize_t length = target ? readlinkat(dir_fd, name, target, size + 1) : -1;
+    if (length < 0) {
+        free(target);
+        return NULL;
+    }
+    target[length] = '\0';
+    return target;
+}
+
+static int read_content(int dir_fd, const char *name, struct entry *entry)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = io_read_xattrs(fd, &entry->xattrs, &entry->xattrs_size);
+    if (err == 0 && entry->type == ENTRY_FILE) {
+        err = io_copy_hash(fd, -1, entry->sha256);
+        entry->hashed = err == 0;
+    }
+    close(fd);
+    return err;
+}
+
+static enum entry_type type_of(mode_t mode)
+{
+    return S_ISREG(mode)   ? ENTRY_FILE
+           : S_ISDIR(mode) ? ENTRY_DIR
+           : S_ISLNK(mode) ? ENTRY_LINK
+                           : ENTRY_OTHER;
+}
+
+/* What stands at `name` now. entry_release() afterwards. -ENOENT: nothing. */
+static int entry_at(int dir_fd, const char *name, const char *path, struct entry *entry)
+{
+    struct stat st;
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    *entry = (struct entry){
+        .path = strdup(path),
+        .type = (char)type_of(st.st_mode),
+        .mode = st.st_mode,
+        .uid = st.st_uid,
+        .gid = st.st_gid,
+        .size = (uint64_t)st.st_size,
+        .inode = st.st_ino,
+        .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
+    };
+    int err = entry->path ? 0 : -ENOMEM;
+    if (err == 0 && entry->type == ENTRY_LINK) {
+        entry->target = link_target(dir_fd, name, entry->size);
+        err = entry->target ? 0 : -errno;
+    } else if (err == 0 && entry->type != ENTRY_OTHER) {
+        err = read_content(dir_fd, name, entry);
+    }
+    if (err < 0)
+        entry_release(entry);
+    return err;
+}
+
+/* Writes down, synced, what a restore displaces: it will lie beside the suspect's place. */
+static int write_displaced(const struct item *item, const struct entry *entry, uint32_t id,
+                           bool in_place)
+{
+    char *held_at = NULL;
+    const char *old = item->held.held_at;
+    if (asprintf(&held_at, "%.*s/%u", (int)(strrchr(old, '/') - old), old, id) < 0)
+        return -ENOMEM;
+    struct held displaced = {
+        .case_number = item->held.case_number,
+        .id = id,
+        .boot = item->held.boot,
+        .path = item->held.path,
+        .held_at = held_at,
+        .set_name = item->held.set_name,
+        .state = HELD_HELD,
+        .in_place = in_place,
+        .from = "restore",
+        .instead_of = item->held.id,
+        .replaced_by = item->held.sha256,
+    };
+    displaced.json = held_describe(&displaced, entry);
+    int err = displaced.json ? held_set_state(item->case_fd, &displaced, HELD_HELD) : -ENOMEM;
+    json_object_put(displaced.json);
+    free(held_at);
+    return err;
+}
+
+/* What the journal says of the last restore of this item. */
+struct earlier {
+    bool cut;           /* begun and not done */
+    uint32_t displaced; /* id that it gave to what it displaced; 0: nothing stood there */
+};
+
+static struct earlier earlier_restore(const struct item *item, const struct journal *journal)
+{
+    for (size_t i = journal->count; i-- > 0;) {
+        const struct json_object *record = journal->records[i];
+        if (strcmp(journal_text(record, "event"), "restore") != 0 ||
+            journal_number(record, "case") != item->held.case_number ||
+            journal_number(record, "id") != item->held.id)
+            continue;
+        return (struct earlier){
+            .cut = strcmp(journal_text(record, "step"), "intent") == 0,
+            .displaced = (uint32_t)journal_number(record, "displaced"),
+        };
+    }
+    return (struct earlier){0};
+}
+
+/* The id for what is displaced: that of a restore which was cut, where nothing lies under it. */
+static int displaced_id(const struct item *item, uint32_t *id, bool *cut)
+{
+    struct journal journal;
+    char name[HELD_NAME_SIZE];
+    int err = journal_read(item->place, &journal, item->diag);
+    if (err < 0)
+        return err;
+    uint32_t named = journal_last_id(&journal, item->held.case_number);
+    uint32_t there = held_last_id(item->place, item->held.case_number);
+    struct earlier earlier = earlier_restore(item, &journal);
+    held_name(name, earlier.displaced, "");
+    *cut = earlier.cut && earlier.displaced &&
+           (item->yard_fd < 0 || inode_at(item->yard_fd, name) == 0);
+    *id = *cut ? earlier.displaced : (named > there ? named : there) + 1;
+    journal_free(&journal);
+    return 0;
+}
+
+/* The suspect and what stands at `name` change places; that is then called `displaced`. */
+static int swap(const struct item *item, int dir_fd, const char *name, const char *displaced)
+{
+    if (renameat2(item->yard_fd, item->name, dir_fd, name, RENAME_EXCHANGE) == 0)
+        return rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced);
+    if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+        return -errno;
+    return exchange_by_link(item->yard_fd, item->name, displaced, dir_fd, name);
+}
+
+static int move_back(struct item *item, int dir_fd, const char *name, uint32_t displaced)
+{
+    char displaced_name[HELD_NAME_SIZE];
+    held_name(displaced_name, displaced, "");
+    int err = displaced ? swap(item, dir_fd, name, displaced_name)
+                        : rename_keeping(item->yard_fd, item->name, dir_fd, name);
+    if (err < 0) {
+        held_set_state(item->case_fd, &item->held, HELD_HELD);
+        return tell(item, err, item->held.path, "cannot be put back in its place");
+    }
+    return sync_two(dir_fd, item->yard_fd);
+}
+
+/* A directory that stayed where it is: owner, mode and attributes alone go back. */
+static int metadata_back(struct item *item, int dir_fd, const char *name)
+{
+    struct entry was = {0};
+    int err = held_entry(&item->held, &was);
+    int fd = err < 0 ? -1 : openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (err == 0)
+        err = fd < 0 ? -errno : io_apply_metadata(fd, &was);
+    if (err == 0 && fsync(fd) < 0)
+        err = -errno;
+    if (fd >= 0)
+        close(fd);
+    entry_release(&was);
+    return err < 0 ? tell(item, err, item->held.path, "cannot get its former metadata") : 0;
+}
+
+/* Directories that stayed: once what is displaced is written down it is not read anew, since the
+ * former metadata may be back already. */
+static int restore_in_place(struct item *item, int dir_fd, const char *name,
+                            const struct entry *there)
+{
+    struct held written = {0};
+    uint32_t displaced = 0;
+    bool cut = false;
+    int err = displaced_id(item, &displaced, &cut);
+    if (err == 0 && !cut)
+        err = note(item, "restore", "intent", displaced, NULL);
+    if (err == 0 && (!cut || held_read(item->case_fd, displaced, &written) < 0))
+        err = write_displaced(item, there, displaced, true);
+    held_free(&written);
+    if (err == 0)
+        err = metadata_back(item, dir_fd, name);
+    if (err == 0)
+        err = held_set_state(item->case_fd, &item->held, HELD_RESTORED);
+    return err < 0 ? err : note(item, "restore", "done", displaced, NULL);
+}
+
+/* `there` NULL: nothing stands in the suspect's place. */
+static int restore_moving(struct item *item, int dir_fd, const char *name,
+                          const struct entry *there)
+{
+    uint32_t displaced = 0;
+    bool cut = false;
+    int err = there ? displaced_id(item, &displaced, &cut) : 0;
+    if (err == 0 && !cut)
+        err = note(item, "restore", "intent", displaced, NULL);
+    if (err == 0 && there)
+        err = write_displaced(item, there, displaced, false);
+    if (err == 0)
+        err = held_set_state(item->case_fd, &item->held, HELD_RESTORED);
+    if (err < 0)
+        return tell(item, err, item->held.path, "the restore cannot be written down");
+    err = move_back(item, dir_fd, name, displaced);
+    return err < 0 ? err : note(item, "restore", "done", displaced, NULL);
+}
+
+static int restore_in(struct item *item, int dir_fd, const char *name)
+{
+    struct entry there = {0};
+    int err = entry_at(dir_fd, name, item->held.path, &there);
+    if (err < 0 && (err != -ENOENT || item->held.in_place))
+        return tell(item, err, item->held.path, "cannot be looked at");
+    err = item->held.in_place ? restore_in_place(item, dir_fd, name, &there)
+                              : restore_moving(item, dir_fd, name, err == 0 ? &there : NULL);
+    entry_release(&there);
+    return err;
+}
+
+/* Gives what a cut restore left under the suspect's name the name of its own. */
+static int name_displaced(struct item *item)
+{
+    uint32_t *ids;
+    int err = 0;
+    char name[HELD_NAME_SIZE];
+    int fd = held_open_case(item->place, item->held.case_number, false);
+    long count = numbers_of(fd, ".json", &ids);
+    for (long i = 0; err == 0 && i < count; i++) {
+        struct item other;
+        err = item_open(item->place, item->held.case_number, ids[i], &other, item->diag);
+        held_name(name, item->held.id, "");
+        if (err == 0 && other.held.instead_of == item->held.id && other.lies &&
+            strcmp(other.name, name) == 0)
+            err = item_name(&other);
+        item_close(&other);
+    }
+    free(ids);
+    return count < 0 ? (int)count : err;
+}
+
+/* The suspect is in its place already. */
+static int restore_again(struct item *item)
+{
+    struct journal journal;
+    int err = name_displaced(item);
+    if (err == 0)
+        err = journal_read(item->place, &journal, item->diag);
+    if (err < 0)
+        return err;
+    struct earlier earlier = earlier_restore(item, &journal);
+    journal_free(&journal);
+    return earlier.cut ? note(item, "restore", "done", earlier.displaced, NULL) : 0;
+}
+
+static int restore_held(struct item *item)
+{
+    const char *name;
+    int err = item_name(item);
+    int dir_fd = err < 0 ? err : parent_make(item->place, item->held.path, &name);
+    if (dir_fd < 0)
+        return err < 0 ? err
+                       : tell(item, dir_fd, item->held.path, "its directory cannot be opened");
+    err = restore_in(item, dir_fd, name);
+    close(dir_fd);
+    return err;
+}
+
+static int restore_refused(const struct item *item, enum held_state state)
+{
+    diag_report(item->diag, DIAG_ERROR, "%u/%u was %s and cannot be restored",
+                item->held.case_number, item->held.id, held_state_string(state));
+    return -ENOENT;
+}
+
+int quarantine_restore(const struct place *place, uint32_t case_number, uint32_t id,
+                       struct diag *diag)
+{
+    struct item item;
+    int err = item_take(place, case_number, id, &item, diag);
+    if (err == 0) {
+        enum held_state state = item_state(&item);
+        err = state == HELD_HELD       ? restore_held(&item)
+              : state == HELD_RESTORED ? restore_again(&item)
+                                       : restore_refused(&item, state);
+    }
+    item_close(&item);
+    return err;
+}
+
+/* ---- release ---- */
+
+/* Opens the directory of destination; *name is its last part. fd or -errno. */
+static int open_destination(const char *destination, const char **name)
+{
+    const char *slash = strrchr(destination, '/');
+    char *directory = !slash                 ? strdup(".")
+                      : slash == destination ? strdup("/")
+                                             : strndup(destination, (size_t)(slash - destination));
+    int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int err = fd < 0 ? -errno : 0;
+    free(directory);
+    *name = slash ? slash + 1 : destination;
+    return err < 0 ? err : fd;
+}
+
+static int check_destination(const struct item *item, int dir_fd, const char *name)
+{
+    struct stat there, here;
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -EINVAL;
+    if (fstatat(dir_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0)
+        return -EEXIST;
+    if (fstat(dir_fd, &there) < 0 || fstat(item->yard_fd, &here) < 0)
+        return -errno;
+    return there.st_dev == here.st_dev ? 0 : -EXDEV;
+}
+
+static int release_to(struct item *item, int dir_fd, const char *name, const char *destination)
+{
+    int err = note(item, "release", "intent", 0, destination);
+    if (err == 0)
+        err = held_set_state(item->case_fd, &item->held, HELD_RELEASED);
+    if (err == 0)
+        err = rename_keeping(item->yard_fd, item->name, dir_fd, name);
+    if (err < 0) {
+        held_set_state(item->case_fd, &item->held, HELD_HELD);
+        return tell(item, err, destination, "the suspect cannot be moved there");
+    }
+    err = sync_two(dir_fd, item->yard_fd);
+    return err < 0 ? err : note(item, "release", "done", 0, destination);
+}
+
+static const char *destination_remedy(int err)
+{
+    return err == -EEXIST  ? "; name a path that does not exist"
+           : err == -EXDEV ? "; name a path on the file system where it lies, and copy it from there"
+                           : "";
+}
+
+int quarantine_release(const struct place *place, uint32_t case_number, uint32_t id,
+                       const char *destination, struct diag *diag)
+{
+    struct item item;
+    const char *name;
+    int err = item_take(place, case_number, id, &item, diag);
+    if (err == 0 && !item.lies) {
+        diag_report(diag, DIAG_ERROR, "%u/%u is not held: %s", case_number, id,
+                    item.held.in_place ? "it is a directory that stayed in its place"
+                                       : held_state_string(item.held.state));
+        err = -ENOENT;
+    }
+    if (err == 0)
+        err = item_name(&item);
+    if (err == 0) {
+        int dir_fd = open_destination(destination, &name);
+        err = dir_fd < 0 ? dir_fd : check_destination(&item, dir_fd, name);
+        if (err < 0)
+            diag_report(diag, DIAG_ERROR, "%s: %s%s", destination, strerror(-err),
+                        destination_remedy(err));
+        else
+            err = release_to(&item, dir_fd, name, destination);
+        if (dir_fd >= 0)
+            close(dir_fd);
+    }
+    item_close(&item);
+    return err;
+}
+
+/* ---- purge ---- */
+
+static int purge_item(struct item *item)
+{
+    int err = note(item, "purge", "intent", 0, NULL);
+    if (err == 0)
+        err = held_set_state(item->case_fd, &item->held, HELD_PURGED);
+    if (err == 0 && item->lies)
+        err = remove_tree(item->yard_fd, item->name);
+    if (err == 0 && item->yard_fd >= 0 && fsync(item->yard_fd) < 0)
+        err = -errno;
+    if (err < 0)
+        return tell(item, err, item->held.held_at, "cannot be deleted");
+    return note(item, "purge", "done", 0, NULL);
+}
+
+static int purge_one(const struct place *place, uint32_t case_number, uint32_t id,
+                     struct diag *diag)
+{
+    struct item item;
+    int err = item_take(place, case_number, id, &item, diag);
+    if (err == 0 && item_state(&item) == HELD_HELD)
+        err = purge_item(&item);
+    item_close(&item);
+    return err;
+}
+
+static int purge_case(const struct place *place, uint32_t case_number, struct diag *diag)
+{
+    struct quarantine list;
+    int err = quarantine_list(place, &list, diag);
+    size_t found = 0;
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < list.count; i++) {
+        if (list.items[i].case_number != case_number)
+            continue;
+        int one = purge_one(place, case_number, list.items[i].id, diag);
+        err = one < 0 ? one : err;
+        found++;
+    }
+    quarantine_free(&list);
+    if (found == 0)
+        diag_report(diag, DIAG_ERROR,
+                    "case %u has nothing in the quarantine; `backstop quarantine list` shows all",
+                    case_number);
+    return found ? err : -ENOENT;
+}
+
+int quarantine_purge(const struct place *place, uint32_t case_number, uint32_t id,
+                     struct diag *diag)
+{
+    return id ? purge_one(place, case_number, id, diag) : purge_case(place, case_number, diag);
+}
