@@ -57,11 +57,11 @@ $(DEB): $(DEB_SOURCES)
 	$(Q)mv $(B)/deb/$(notdir $@) $@
 
 # Every package that building, packaging and the rig need, on a bare Debian.
-DEPS := gcc make libc6-dev clang lld llvm clang-format libclang-rt-14-dev gnu-efi pkg-config \
+DEPS := gcc make libc6-dev clang lld llvm clang-format libclang-rt-dev gnu-efi pkg-config \
         libefivar-dev libefiboot-dev libblkid-dev libarchive-dev libinih-dev libjson-c-dev \
-        libsystemd-dev libssl-dev libcmocka-dev \
+        libsystemd-dev libssl-dev libcmocka-dev libext2fs-dev comerr-dev \
         debhelper dpkg-dev fakeroot \
-        qemu-system-x86 qemu-utils ovmf mmdebstrap mtools dosfstools e2fsprogs fdisk \
+        qemu-system-x86 qemu-utils ovmf mmdebstrap uidmap mtools dosfstools e2fsprogs fdisk \
         linux-headers-amd64 zstd cpio kmod acl attr \
         shellcheck valgrind man-db bash-completion systemd openssl
 

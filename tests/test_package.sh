@@ -137,6 +137,10 @@ fi
 deb=$(realpath "$1") || exit 1
 suite=${2:-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
 depends=$(dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/ //g')
-mmdebstrap --quiet --variant=minbase \
-    --include="linux-image-$(dpkg --print-architecture),initramfs-tools,systemd-sysv,udev,dbus,zstd,$depends" \
-    --customize-hook="'$(realpath "$0")' --inside '$deb' \"\$1\"" "$suite" /dev/null
+# From where this machine's apt gets its packages, and as it does.
+acquire=$(apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)')
+apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+    'Created-By: Packages' 'Origin: Debian' | sort -u |
+    mmdebstrap --quiet --variant=minbase ${acquire:+"--aptopt=$acquire"} \
+        --include="linux-image-$(dpkg --print-architecture),initramfs-tools,systemd-sysv,udev,dbus,zstd,$depends" \
+        --customize-hook="'$(realpath "$0")' --inside '$deb' \"\$1\"" "$suite" /dev/null -
