@@ -2,7 +2,7 @@
 # The package in a Debian of its own (mmdebstrap, no EFI, systemd not running): installs, carries
 # itself into the initramfs before udev, upgrades with the administrator's settings kept, removes,
 # purges, and leaves no file behind. Prints TAP.
-# Usage: test_package.sh DEB [SUITE]
+# Usage: test_package.sh DEB
 set -u
 
 rows=0
@@ -135,10 +135,11 @@ if [ "${1:-}" = --inside ]; then
 fi
 
 deb=$(realpath "$1") || exit 1
-suite=${2:-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
+suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 depends=$(dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/|[^,]*//g; s/ //g')
 # From where this machine's apt gets its packages, and as it does.
 acquire=$(apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)')
+# shellcheck disable=SC2016 # apt's words, not the shell's
 apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
     'Created-By: Packages' 'Origin: Debian' | sort -u |
     mmdebstrap --quiet --variant=minbase ${acquire:+"--aptopt=$acquire"} \
