@@ -18,6 +18,18 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+    {"status", verb_status, TAKES_JSON | TAKES_ROOT, "",
+     "how this machine stands: what broke, what was done, what to do next"},
+    {"confirm", verb_confirm, 0,
+     "[--now] [--no-reboot] [--start|--end|--deadline|--health|--return|--rebuilt]",
+     "this boot is good (units call it); --return leaves safe mode where policy says return=hand"},
+    {"install", verb_install, TAKES_JSON | TAKES_ROOT,
+     "[--esp DIR] [--removable] [--no-variables] [--if-possible|--if-needed]",
+     "put the stage on the ESP and its boot entry first; again: mend what is missing"},
+    {"uninstall", verb_uninstall, TAKES_ROOT, "[--esp DIR] [--keep-state|--purge]",
+     "boot as before; --purge also deletes good generations, quarantine and journal"},
+    {"doctor", verb_doctor, TAKES_JSON | TAKES_ROOT, "[--esp DIR]",
+     "what would keep recovery from working on this machine, and how to mend it"},
     {0},
 };
 
