@@ -40,10 +40,21 @@ static const struct entry *good_version(struct finding *finding, const char *pat
     return is_other(good) ? NULL : good;
 }
 
-static bool same_as_now(const struct change *change, const struct entry *good)
+/* The change's entry, to be completed: changes.now owns it. */
+static struct entry *entry_of(struct changes *changes, const struct entry *entry)
 {
-    bool both_read = good->type != ENTRY_FILE || (change->now->hashed && good->hashed);
-    return both_read && entry_same_content(change->now, good);
+    return &changes->now.entries[entry - changes->now.entries];
+}
+
+/* Where the newest generation's version is damaged, the older one may stand there already. */
+static bool is_back(struct finding *finding, const struct change *change, const struct entry *good)
+{
+    if (!good || !change->now || good == change->good)
+        return false;
+    if (!change->now->hashed && entry_hash(finding->place, &finding->changes->now,
+                                           entry_of(finding->changes, change->now)) < 0)
+        return false;
+    return entry_same_content(change->now, good);
 }
 
 static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
@@ -54,8 +65,6 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
     if (change->kind != CHANGE_ADDED)
         good = good_version(finding, path);
     int set = sets_find(sets, change->set_name);
-    /* where the newest generation's version is damaged an older one may stand there already */
-    bool is_back = good && change->now && same_as_now(change, good);
     bool away = change->kind == CHANGE_GONE && unmounted_holds(&finding->unmounted, path);
     finding->suspects->goods[i] = good;
     finding->rows[i] = (struct plan_change){
@@ -63,8 +72,8 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
         .set_class = change->set_class,
         .kind = (uint8_t)change->kind,
         .has_good = good != NULL,
-        .never = change->never || is_other(change->now) || is_other(change->good) || is_back ||
-                 away,
+        .never = change->never || is_other(change->now) || is_other(change->good) || away ||
+                 is_back(finding, change, good),
     };
 }
 
@@ -82,7 +91,7 @@ static size_t change_at(const struct changes *changes, const char *path)
     size_t low = 0, high = changes->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(change_path(&changes->items[middle]), path);
+        int order = path_compare(change_path(&changes->items[middle]), path);
         if (order == 0)
             return middle;
         if (order < 0)
@@ -178,12 +187,6 @@ static bool is_tree(const struct finding *finding, size_t i)
 
 /* ---- moves ---- */
 
-/* The change's entry, to be completed: changes.now owns it. */
-static struct entry *entry_of(struct changes *changes, const struct entry *entry)
-{
-    return &changes->now.entries[entry - changes->now.entries];
-}
-
 /* What was not read yet: its hash identifies the suspect ever after. */
 static void read_suspects(struct finding *finding)
 {
@@ -234,12 +237,6 @@ static bool within(const struct inventory *inventory, const struct entry *entry)
     return entry >= inventory->entries && entry < inventory->entries + inventory->count;
 }
 
-static uint32_t generation_of(const struct finding *finding, const struct entry *good)
-{
-    const struct inventory *newest = good_history_newest(finding->history);
-    return newest && within(newest, good) ? newest->generation : 0;
-}
-
 static void move_add(struct finding *finding, size_t i)
 {
     const struct change *change = &finding->changes->items[i];
@@ -253,7 +250,7 @@ static void move_add(struct finding *finding, size_t i)
         .action = finding->actions[i],
         .now = change->now,
         .good = put_back ? good : NULL,
-        .generation = put_back ? generation_of(finding, good) : 0,
+        .generation = put_back ? good_history_generation(finding->history, good) : 0,
         .holds = tree ? tree_holds(finding, i) : NULL,
     };
 }
