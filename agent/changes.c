@@ -71,8 +71,7 @@ static int is_altered(struct comparing *comparing, struct entry *now, const stru
         return error;
     if (error) {
         diag_report(comparing->diag, DIAG_WARNING,
-                    "%s: cannot be read: %s; it is taken for altered", now->path,
-                    strerror(-error));
+                    "%s: cannot be read: %s; it is taken for altered", now->path, strerror(-error));
         return 1;
     }
     return !entry_same_content(now, good);

@@ -89,8 +89,7 @@ static long sweep_directory(int store, const char *prefix, const struct hashes *
             continue;
         memcpy(hex + 2, found->d_name, 2 * SHA256_SIZE - 1);
         if (hex_parse(hex, sha256, SHA256_SIZE) < 0 ||
-            (kept->count &&
-             bsearch(sha256, kept->items, kept->count, SHA256_SIZE, compare_hashes)))
+            (kept->count && bsearch(sha256, kept->items, kept->count, SHA256_SIZE, compare_hashes)))
             continue;
         if (unlinkat(fd, found->d_name, 0) == 0)
             deleted++;

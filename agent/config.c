@@ -22,11 +22,13 @@ static void on_key(struct conftext *text, const char *section, const char *key, 
     case POLICY_OK:
         return;
     case POLICY_CLAMPED:
-        diag_report(text->diag, DIAG_WARNING, "%s:%u: %s=%s is out of range; the nearest allowed is used",
-                    text->file, text->line, key, value);
+        diag_report(text->diag, DIAG_WARNING,
+                    "%s:%u: %s=%s is out of range; the nearest allowed is used", text->file,
+                    text->line, key, value);
         return;
     case POLICY_UNKNOWN_KEY:
-        conftext_fault(text, "backstop.conf(5) lists the settings", "there is no setting \"%s\"", key);
+        conftext_fault(text, "backstop.conf(5) lists the settings", "there is no setting \"%s\"",
+                       key);
         return;
     case POLICY_BAD_VALUE:
         conftext_fault(text, "the default stands", "\"%s\" is no value for %s", value, key);

@@ -10,9 +10,9 @@
 
 /* Where in a text its reader is. */
 struct conftext {
-    const char *file; /* for messages */
-    unsigned line;    /* from 1 */
-    unsigned faults;  /* reported so far */
+    const char *file;      /* for messages */
+    unsigned line;         /* from 1 */
+    unsigned faults;       /* reported so far */
     enum diag_level level; /* that faults are reported at */
     void *user;
     struct diag *diag;

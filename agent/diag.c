@@ -92,8 +92,7 @@ static void stderr_progress(struct diag *diag, const char *what, unsigned long l
         diag->progress_began = 0;
         return;
     }
-    if (now - diag->progress_began < PROGRESS_AFTER ||
-        now - diag->progress_shown < PROGRESS_EVERY)
+    if (now - diag->progress_began < PROGRESS_AFTER || now - diag->progress_shown < PROGRESS_EVERY)
         return;
     diag->progress_shown = now;
     if (total)
@@ -128,7 +127,8 @@ static void kmsg_sink(struct diag *diag, enum diag_level level, const char *mess
 {
     /* printk takes one record a write and cuts it at about 1 kB */
     char record[976];
-    int length = snprintf(record, sizeof record, "<%d>backstop: %s\n", kernel_level(level), message);
+    int length =
+        snprintf(record, sizeof record, "<%d>backstop: %s\n", kernel_level(level), message);
     size_t size = (size_t)length < sizeof record ? (size_t)length : sizeof record - 1;
 
     if (write((int)(intptr_t)diag->user, record, size) < 0)

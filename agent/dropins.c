@@ -28,8 +28,7 @@ static bool has_name(const struct dropins *dropins, size_t count, const char *na
 
 static int add(struct dropins *dropins, const char *directory, const char *name)
 {
-    struct dropin *larger =
-        realloc(dropins->items, (dropins->count + 1) * sizeof *dropins->items);
+    struct dropin *larger = realloc(dropins->items, (dropins->count + 1) * sizeof *dropins->items);
     struct dropin item = {0};
 
     if (!larger)

@@ -32,7 +32,8 @@ static uint32_t generation_of_name(const char *name)
 
 static int open_generations(const struct place *place)
 {
-    int fd = openat(place->state_fd, "generations", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd =
+        openat(place->state_fd, "generations", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     return fd < 0 ? -errno : fd;
 }
@@ -101,9 +102,10 @@ int good_load(const struct place *place, uint32_t generation, struct inventory *
     if (error)
         return error;
     if (loaded.generation != generation) {
-        diag_report(diag, DIAG_ERROR,
-                    "%s: it says that it is generation %u; it was renamed or copied and is not used",
-                    name, loaded.generation);
+        diag_report(
+            diag, DIAG_ERROR,
+            "%s: it says that it is generation %u; it was renamed or copied and is not used", name,
+            loaded.generation);
         inventory_free(&loaded);
         return -EBADMSG;
     }

@@ -11,7 +11,7 @@ struct good_result {
     uint32_t generation; /* newest good generation after the call; 0: none */
     bool unchanged;      /* nothing to promote: the former newest still stands */
     size_t promoted;     /* entries that became good: new, altered or gone with this generation */
-    size_t held_back;    /* arrived after boot start and not yet proven: former version kept as good */
+    size_t held_back; /* arrived after boot start and not yet proven: former version kept as good */
     uint64_t bytes_stored; /* content read into the store */
 };
 

@@ -1,5 +1,6 @@
 /*
- * good_files.h - the files in STATE_DIR/generations, for good_take() alone. Callers hold store_lock().
+ * good_files.h - the files in STATE_DIR/generations, for good_take() alone. Callers hold
+ * store_lock().
  */
 #ifndef BACKSTOP_AGENT_GOOD_FILES_H
 #define BACKSTOP_AGENT_GOOD_FILES_H

@@ -26,8 +26,9 @@ static int load_all(const struct place *place, const uint32_t *generations, size
         if (error == 0)
             history->count++;
         else if (error != -EBADMSG)
-            diag_report(diag, DIAG_WARNING, "good generation %u cannot be read: %s; it is passed over",
-                        generations[i], strerror(-error));
+            diag_report(diag, DIAG_WARNING,
+                        "good generation %u cannot be read: %s; it is passed over", generations[i],
+                        strerror(-error));
     }
     return 0;
 }

@@ -67,9 +67,8 @@ static int prove_by_start(struct taking *taking)
     if (taking->started)
         match(&taking->now, taking->started, start);
     for (size_t i = 0; i < taking->now.count; i++)
-        taking->proven[i] =
-            !taking->started ||
-            (start[i] && entry_same_identity(start[i], &taking->now.entries[i]));
+        taking->proven[i] = !taking->started ||
+                            (start[i] && entry_same_identity(start[i], &taking->now.entries[i]));
     free(start);
     return 0;
 }
@@ -91,8 +90,9 @@ static int prove_by_soak(struct taking *taking)
             wanted[i] = taking->sets->items[taking->now.entries[i].set].soak;
     clock_gettime(CLOCK_BOOTTIME, &clock);
     run = place_openat(taking->place, RUN_DIR, O_RDONLY | O_DIRECTORY, 0, true);
-    error = run < 0 ? run
-                    : soak_update(run, &taking->now, wanted, (uint64_t)clock.tv_sec, taking->proven);
+    error = run < 0
+                ? run
+                : soak_update(run, &taking->now, wanted, (uint64_t)clock.tv_sec, taking->proven);
     if (error)
         diag_report(taking->diag, DIAG_WARNING,
                     RUN_DIR "/" SOAK_NAME ": %s; files that arrived in this boot wait for the next",
@@ -113,11 +113,12 @@ static void find_sets_over(struct taking *taking, uint64_t *sums)
 
         taking->over[i] = sums[i] > set->max_size;
         if (taking->over[i])
-            diag_report(taking->diag, DIAG_WARNING,
-                        "set %s holds %llu MiB, over its max-size of %llu MiB: its new contents are "
-                        "not kept; raise max-size in %s",
-                        set->name, (unsigned long long)(sums[i] >> 20),
-                        (unsigned long long)(set->max_size >> 20), set->file);
+            diag_report(
+                taking->diag, DIAG_WARNING,
+                "set %s holds %llu MiB, over its max-size of %llu MiB: its new contents are "
+                "not kept; raise max-size in %s",
+                set->name, (unsigned long long)(sums[i] >> 20),
+                (unsigned long long)(set->max_size >> 20), set->file);
     }
 }
 
@@ -186,7 +187,7 @@ struct reading {
     uint64_t total; /* bytes to read */
     atomic_size_t next;
     atomic_ullong done;
-    atomic_int error; /* the first that ends it all */
+    atomic_int error;     /* the first that ends it all */
     pthread_mutex_t lock; /* of diag */
 };
 
@@ -355,7 +356,8 @@ static bool is_bad_set(const struct sets *sets, const char *name)
     return false;
 }
 
-/* Good until now, and not there: whether a boot has proven that the machine runs well without it. */
+/* Good until now, and not there: whether a boot has proven that the machine runs well without it.
+ */
 static void compose_gone(struct taking *taking, const struct entry *former)
 {
     bool unseen = is_bad_set(taking->sets, taking->newest.set_names[former->set]) ||
@@ -384,9 +386,10 @@ static int compose(struct taking *taking)
     if (!taking->made.entries)
         return -ENOMEM;
     while (n < now->count || g < newest->count) {
-        int order = n == now->count      ? 1
-                    : g == newest->count ? -1
-                                         : path_compare(now->entries[n].path, newest->entries[g].path);
+        int order = n == now->count ? 1
+                    : g == newest->count
+                        ? -1
+                        : path_compare(now->entries[n].path, newest->entries[g].path);
 
         if (order > 0)
             compose_gone(taking, &newest->entries[g++]);
@@ -400,8 +403,8 @@ static int compose(struct taking *taking)
 
 /* ---- write ---- */
 
-static bool same_lists(const struct taking *taking, bool (*same)(const struct entry *a,
-                                                                 const struct entry *b))
+static bool same_lists(const struct taking *taking,
+                       bool (*same)(const struct entry *a, const struct entry *b))
 {
     const struct inventory *made = &taking->made, *newest = &taking->newest;
 
@@ -491,7 +494,8 @@ int good_take(const struct place *place, const struct sets *sets, const struct i
     if (error) {
         diag_report(diag, DIAG_ERROR, "no good generation was taken: %s; the former ones stand%s",
                     strerror(-error),
-                    error == -ENOSPC ? "; make room in " STATE_DIR " or lower max-size of sets" : "");
+                    error == -ENOSPC ? "; make room in " STATE_DIR " or lower max-size of sets"
+                                     : "");
         store_discard(place);
         store_collect_locked(place, NULL);
     } else {

@@ -70,8 +70,10 @@ static int64_t ns_of(struct timespec t)
 
 static char type_of(mode_t mode)
 {
-    return S_ISREG(mode) ? ENTRY_FILE : S_ISDIR(mode) ? ENTRY_DIR : S_ISLNK(mode) ? ENTRY_LINK
-                                                                                  : ENTRY_OTHER;
+    return S_ISREG(mode)   ? ENTRY_FILE
+           : S_ISDIR(mode) ? ENTRY_DIR
+           : S_ISLNK(mode) ? ENTRY_LINK
+                           : ENTRY_OTHER;
 }
 
 static void identity_of(const struct stat *st, struct entry *entry)

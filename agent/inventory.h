@@ -27,7 +27,7 @@ struct entry {
     uint64_t size, inode, dev;      /* size 0 for all but files; hard links share inode and dev */
     int64_t mtime_ns, ctime_ns;     /* ns since the epoch, compared for equality alone */
     char *target;                   /* of a symbolic link, else NULL */
-    uint8_t *xattrs;                /* packed pairs sorted by name (ACLs, labels, capabilities), or NULL */
+    uint8_t *xattrs; /* packed pairs sorted by name (ACLs, labels, capabilities), or NULL */
     size_t xattrs_size;
     uint8_t sha256[SHA256_SIZE];
 };
@@ -42,7 +42,7 @@ struct inventory {
     uint32_t boot;       /* boot number in which it was taken; 0: not known */
     char **unread;       /* directories that could not be read: nothing is known of what is there */
     size_t unread_count;
-    void *arena;         /* owner of every string above */
+    void *arena; /* owner of every string above */
 };
 
 /*

@@ -490,7 +490,7 @@ int io_mkdir_p(int dir_fd, const char *path, mode_t mode)
     char *copy = strdup(path);
     int error = copy ? 0 : -ENOMEM;
 
-    for (char *p = copy; p && !error; ) {
+    for (char *p = copy; p && !error;) {
         char *slash = strchr(p, '/');
 
         if (slash)

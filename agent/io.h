@@ -42,7 +42,7 @@ int xattrs_next(const uint8_t *packed, size_t size, size_t *at, const char **nam
                 const uint8_t **value, size_t *value_size);
 /* Makes every missing directory of path (relative to dir_fd). Already there: 0. 0 or -errno. */
 int io_mkdir_p(int dir_fd, const char *path, mode_t mode);
-void hex_of(const uint8_t *bytes, size_t size, char *out);   /* out[2*size+1] */
+void hex_of(const uint8_t *bytes, size_t size, char *out);  /* out[2*size+1] */
 int hex_parse(const char *text, uint8_t *out, size_t size); /* lower case alone; 0 or -EINVAL */
 
 #endif

@@ -35,7 +35,8 @@ static const struct verb verbs[] = {
 
 static void print_verb(FILE *out, const struct verb *verb)
 {
-    fprintf(out, "  %s%s%s%s%s\n        %s\n", verb->name, verb->takes & TAKES_JSON ? " [--json]" : "",
+    fprintf(out, "  %s%s%s%s%s\n        %s\n", verb->name,
+            verb->takes & TAKES_JSON ? " [--json]" : "",
             verb->takes & TAKES_ROOT ? " [--root DIR]" : "", *verb->words ? " " : "", verb->words,
             verb->help);
 }

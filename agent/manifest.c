@@ -13,8 +13,8 @@
 
 #define VERSION 1
 #define TRAILER_SIZE (7 + 2 * SHA256_SIZE + 1)
-#define LINE_MIN 31       /* of an entry: 15 tabs, the shortest path, numbers */
-#define NUMBERS_MAX 256   /* all numbers and tabs of a line */
+#define LINE_MIN 31     /* of an entry: 15 tabs, the shortest path, numbers */
+#define NUMBERS_MAX 256 /* all numbers and tabs of a line */
 #define PATH_SIZE_MAX 4096
 
 /* ---- writing ---- */
@@ -90,8 +90,8 @@ static int put_entry(struct buffer *buffer, const struct entry *entry)
     size_t path = strlen(entry->path), target = entry->target ? strlen(entry->target) : 0;
     char *out;
 
-    if (reserve(buffer, NUMBERS_MAX + 2 * SHA256_SIZE + 2 * entry->xattrs_size + 3 * path +
-                            3 * target) < 0)
+    if (reserve(buffer,
+                NUMBERS_MAX + 2 * SHA256_SIZE + 2 * entry->xattrs_size + 3 * path + 3 * target) < 0)
         return -ENOMEM;
     out = buffer->text + buffer->size;
     *out++ = entry->type;
@@ -120,8 +120,8 @@ static int put_entry(struct buffer *buffer, const struct entry *entry)
     return 0;
 }
 
-__attribute__((format(printf, 2, 3))) static int put_line(struct buffer *buffer,
-                                                          const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int put_line(struct buffer *buffer, const char *format,
+                                                          ...)
 {
     va_list args;
     int n;
@@ -139,8 +139,8 @@ __attribute__((format(printf, 2, 3))) static int put_line(struct buffer *buffer,
 
 static int put_header(struct buffer *buffer, const struct inventory *inventory)
 {
-    int error = put_line(buffer, "backstop-manifest %d\ngeneration %u\nboot %u\nsets %zu\n", VERSION,
-                         inventory->generation, inventory->boot, inventory->set_count);
+    int error = put_line(buffer, "backstop-manifest %d\ngeneration %u\nboot %u\nsets %zu\n",
+                         VERSION, inventory->generation, inventory->boot, inventory->set_count);
 
     for (size_t i = 0; i < inventory->set_count && !error; i++)
         error = put_line(buffer, "%s\t%s\n",
@@ -251,7 +251,8 @@ static bool take_mode(struct reader *reader, uint32_t *mode)
     size_t size;
     uint32_t n = 0;
 
-    if (!take_field(reader, '\t', &field, &size) || !size || size > 4 || (size > 1 && *field == '0'))
+    if (!take_field(reader, '\t', &field, &size) || !size || size > 4 ||
+        (size > 1 && *field == '0'))
         return false;
     for (size_t i = 0; i < size; i++) {
         if (field[i] < '0' || field[i] > '7')
@@ -520,7 +521,8 @@ static int take_header(struct reader *reader, size_t text_size)
     return inventory->entries ? 0 : -ENOMEM;
 }
 
-/* Before all else: with the bytes not those that were written, no message about a line would help. */
+/* Before all else: with the bytes not those that were written, no message about a line would help.
+ */
 static int check_whole(struct reader *reader, const char *text, size_t size)
 {
     static const char magic[] = "backstop-manifest ";
@@ -546,8 +548,7 @@ int manifest_parse(const char *name, const char *text, size_t size, struct inven
                    struct diag *diag)
 {
     struct inventory made;
-    struct reader reader = {
-        .name = name, .at = text, .line = 1, .inventory = &made, .diag = diag};
+    struct reader reader = {.name = name, .at = text, .line = 1, .inventory = &made, .diag = diag};
     int error = check_whole(&reader, text, size);
 
     if (error)

@@ -38,7 +38,7 @@ static void strings_free(struct strings *strings)
     *strings = (struct strings){0};
 }
 
-static void set_free(struct set *set)
+void set_free(struct set *set)
 {
     free(set->name);
     free(set->file);
@@ -268,8 +268,7 @@ int set_parse(const char *name, const char *file, const char *text, size_t size,
 {
     struct set made = {.name = strdup(name), .file = strdup(file), .max_size = DEFAULT_MAX_SIZE};
     struct parsing parsing = {.set = &made};
-    struct conftext reading = {
-        .file = file, .user = &parsing, .diag = diag, .level = DIAG_ERROR};
+    struct conftext reading = {.file = file, .user = &parsing, .diag = diag, .level = DIAG_ERROR};
     int error = made.name && made.file ? 0 : -ENOMEM;
 
     if (!error)

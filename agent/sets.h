@@ -44,8 +44,8 @@ struct strings {
 };
 
 struct set {
-    char *name;   /* file name without .conf: [a-z0-9][a-z0-9-]* */
-    char *file;   /* path it came from, for messages */
+    char *name; /* file name without .conf: [a-z0-9][a-z0-9-]* */
+    char *file; /* path it came from, for messages */
     char *description;
     enum set_class set_class;
     struct strings detect, paths, never, drivers, comms;
@@ -65,12 +65,14 @@ struct sets {
 int sets_load(const struct place *place, struct sets *sets, struct diag *diag);
 /*
  * One file's text, for tests, fuzzing and `sets check FILE`: 0, or -EINVAL after reporting.
- * `present` is left false: nothing is looked for. sets_free() of a struct sets frees it.
+ * `present` is left false: nothing is looked for.
  */
 int set_parse(const char *name, const char *file, const char *text, size_t size, struct set *set,
               struct diag *diag);
+void set_free(struct set *set);
 void sets_free(struct sets *sets);
-/* Where no set may reach, up to NULL: putting files back there would be wrong or without meaning. */
+/* Where no set may reach, up to NULL: putting files back there would be wrong or without meaning.
+ */
 extern const char *const set_forbidden_places[];
 /* Index of a set by name, or -1. */
 int sets_find(const struct sets *sets, const char *name);

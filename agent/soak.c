@@ -33,7 +33,8 @@ static bool parse_time(const char *text, size_t size, int64_t *ns)
     return true;
 }
 
-static bool parse_line(struct reading *reading, const char *fields[FIELDS], const size_t sizes[FIELDS])
+static bool parse_line(struct reading *reading, const char *fields[FIELDS],
+                       const size_t sizes[FIELDS])
 {
     struct entry *entry = &reading->entry;
     ptrdiff_t n;
@@ -66,7 +67,8 @@ static void read_line(struct reading *reading)
     if (!lf)
         return;
     for (size_t i = 0; i < FIELDS; i++) {
-        const char *stop = i + 1 < FIELDS ? memchr(reading->at, '\t', (size_t)(lf - reading->at)) : lf;
+        const char *stop =
+            i + 1 < FIELDS ? memchr(reading->at, '\t', (size_t)(lf - reading->at)) : lf;
 
         if (!stop)
             return;

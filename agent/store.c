@@ -167,7 +167,8 @@ static bool is_hex_name(const char *name)
 }
 
 /* Takes over dir_fd. Calls `each` for every name in it that is a hash. 0 or the first error. */
-static int for_each_name(int dir_fd, int (*each)(int dir_fd, const char *name, int other), int other)
+static int for_each_name(int dir_fd, int (*each)(int dir_fd, const char *name, int other),
+                         int other)
 {
     struct dirent *found;
     DIR *dir = fdopendir(dir_fd);
@@ -196,7 +197,8 @@ static int name_object(int batch, const char *hex, int store)
     return renameat(batch, hex, store, name) < 0 ? -errno : 0;
 }
 
-/* One syncfs for the contents and one for the names: an fsync each would commit the journal each time. */
+/* One syncfs for the contents and one for the names: an fsync each would commit the journal each
+ * time. */
 int store_sync(const struct place *place)
 {
     int store = open_store(place), batch, error = 0;

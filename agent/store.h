@@ -26,7 +26,8 @@ int store_put(const struct place *place, int in_fd, uint8_t sha256[SHA256_SIZE])
 int store_sync(const struct place *place);
 /* Deletes objects put and not synced, of this boot or any other. */
 void store_discard(const struct place *place);
-/* Opens for reading after checking that the bytes hash to the name: fd, -ENOENT, or -EBADMSG if damaged. */
+/* Opens for reading after checking that the bytes hash to the name: fd, -ENOENT, or -EBADMSG if
+ * damaged. */
 int store_open_verified(const struct place *place, const uint8_t sha256[SHA256_SIZE]);
 /*
  * Deletes objects that no kept generation names; where a manifest is damaged none, since it may be

@@ -13,7 +13,8 @@
 
 /* out has room for 3 * size bytes; the length written. No NUL. */
 size_t text_escape(const char *name, size_t size, char *out);
-/* out has room for `size` bytes; the length, or -1: badly escaped, or a NUL in it. No NUL is added. */
+/* out has room for `size` bytes; the length, or -1: badly escaped, or a NUL in it. No NUL is added.
+ */
 ptrdiff_t text_unescape(const char *text, size_t size, char *out);
 /* A decimal number without sign or leading zeros that fills text[0..size). 0 or -EINVAL. */
 int text_number(const char *text, size_t size, uint64_t max, uint64_t *number);

@@ -564,7 +564,8 @@ static int open_prefix(const struct place *place, struct source *source)
     close(fd);
     if (error)
         return error;
-    fd = place_openat(place, *source->prefix ? source->prefix : "/", O_PATH | O_DIRECTORY, 0, false);
+    fd =
+        place_openat(place, *source->prefix ? source->prefix : "/", O_PATH | O_DIRECTORY, 0, false);
     if (fd < 0)
         return fd;
     source->prefix_fd = fd;

@@ -1,0 +1,180 @@
+/*
+ * verb_changes.c - `backstop changes`: what is not as the newest good generation has it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "changes.h"
+#include "good.h"
+#include "io.h"
+#include "options.h"
+
+static const char *type_text(char type)
+{
+    return type == ENTRY_FILE   ? "file"
+           : type == ENTRY_DIR  ? "directory"
+           : type == ENTRY_LINK ? "link"
+                                : "other";
+}
+
+static struct json_object *change_json(const struct change *change)
+{
+    struct json_object *object = json_object_new_object();
+    char hex[2 * SHA256_SIZE + 1];
+
+    json_add_text(object, "set", change->set_name);
+    json_add_text(object, "class", set_class_string((enum set_class)change->set_class));
+    json_add_text(object, "kind", change_kind_string(change->kind));
+    json_add_name(object, "path", change_path(change));
+    json_add_text(object, "type", type_text((change->now ? change->now : change->good)->type));
+    json_object_object_add(object, "never_touched", json_object_new_boolean(change->never));
+    if (change->now && change->now->type == ENTRY_FILE)
+        json_add_number(object, "size", change->now->size);
+    if (change->good && change->good->type == ENTRY_FILE)
+        json_add_number(object, "good_size", change->good->size);
+    if (change->good && change->good->type == ENTRY_FILE && change->good->hashed) {
+        hex_of(change->good->sha256, SHA256_SIZE, hex);
+        json_add_text(object, "good_sha256", hex);
+    }
+    return object;
+}
+
+static void print_json(const struct inventory *good, const struct changes *changes)
+{
+    struct json_object *object = json_object_new_object(), *list = json_object_new_array();
+
+    json_add_number(object, "generation", good->generation);
+    json_add_number(object, "boot", good->boot);
+    json_add_number(object, "files", changes->now.count);
+    json_add_number(object, "read", changes->hashed);
+    for (size_t i = 0; i < changes->count; i++)
+        json_object_array_add(list, change_json(&changes->items[i]));
+    json_object_object_add(object, "changes", list);
+    json_print(object);
+}
+
+static void print_change(const struct change *change)
+{
+    printf("  %-7s ", change_kind_string(change->kind));
+    print_name(change_path(change));
+    if ((change->now ? change->now : change->good)->type == ENTRY_DIR)
+        putchar('/');
+    puts(change->never ? "  (never touched)" : "");
+}
+
+/* By set, then as they came: by path. */
+static int compare_changes(const void *a, const void *b)
+{
+    const struct change *const *x = a, *const *y = b;
+    int order = strcmp((*x)->set_name, (*y)->set_name);
+
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+static int print_groups(const struct changes *changes)
+{
+    const struct change **sorted = calloc(changes->count + 1, sizeof *sorted);
+
+    if (!sorted)
+        return -ENOMEM;
+    for (size_t i = 0; i < changes->count; i++)
+        sorted[i] = &changes->items[i];
+    qsort(sorted, changes->count, sizeof *sorted, compare_changes);
+    for (size_t i = 0; i < changes->count; i++) {
+        if (i == 0 || strcmp(sorted[i - 1]->set_name, sorted[i]->set_name) != 0)
+            printf("%s (%s)\n", sorted[i]->set_name,
+                   set_class_string((enum set_class)sorted[i]->set_class));
+        print_change(sorted[i]);
+    }
+    free(sorted);
+    return 0;
+}
+
+static int print_people(const struct inventory *good, const struct changes *changes)
+{
+    if (!changes->count) {
+        printf("Nothing changed since good generation %u: %zu files of sets are as they were.\n",
+               good->generation, changes->now.count);
+        return 0;
+    }
+    printf("%zu change%s since good generation %u:\n", changes->count,
+           changes->count == 1 ? "" : "s", good->generation);
+    return print_groups(changes);
+}
+
+static int load(const struct place *place, struct sets *sets, struct inventory *good,
+                struct diag *diag)
+{
+    int error = good_load_newest(place, good, diag);
+
+    if (error == -ENOENT) {
+        diag_report(diag, DIAG_ERROR,
+                    "there is no good generation to compare with; `backstop good take` makes one");
+        return EXIT_NOT_HERE;
+    }
+    if (error) {
+        diag_report(diag, DIAG_ERROR, STATE_DIR "/generations: %s; run this as root",
+                    strerror(-error));
+        return EXIT_FAILED;
+    }
+    error = sets_load(place, sets, diag);
+    if (error) {
+        diag_report(diag, DIAG_ERROR, "%s: the sets cannot be read: %s; check the file system",
+                    SETS_DIR_LOCAL, strerror(-error));
+        inventory_free(good);
+        return EXIT_FAILED;
+    }
+    return EXIT_OK;
+}
+
+static int show(const struct place *place, const struct options *options, struct diag *diag)
+{
+    struct inventory good;
+    struct changes changes;
+    struct sets sets;
+    int code = load(place, &sets, &good, diag), error;
+
+    if (code != EXIT_OK)
+        return code;
+    error = changes_probe(place, &sets, &good, &changes, diag);
+    if (!error) {
+        if (options->json)
+            print_json(&good, &changes);
+        else
+            error = print_people(&good, &changes);
+        code = changes.count ? EXIT_ATTENTION : EXIT_OK;
+        changes_free(&changes);
+    }
+    if (error) {
+        diag_report(diag, DIAG_ERROR, "the sets' files cannot be compared: %s; try again",
+                    strerror(-error));
+        code = EXIT_FAILED;
+    }
+    inventory_free(&good);
+    sets_free(&sets);
+    return code;
+}
+
+int verb_changes(int argc, char **argv, struct diag *diag)
+{
+    struct options options;
+    struct place place;
+    int code;
+
+    if (!options_parse(argc, argv, OPTION_JSON | OPTION_ROOT, &options, diag))
+        return EXIT_USAGE;
+    if (options.word_count) {
+        diag_report(diag, DIAG_ERROR,
+                    "changes: \"%s\" is not understood; it takes --json and --root DIR",
+                    options.words[0]);
+        return EXIT_USAGE;
+    }
+    code = options_open(&options, true, &place, diag);
+    if (code != EXIT_OK)
+        return code;
+    code = show(&place, &options, diag);
+    place_close(&place);
+    return code;
+}
