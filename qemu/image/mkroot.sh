@@ -18,13 +18,15 @@ apt-cache show "linux-image-$kver" >/dev/null 2>&1 || {
     echo "mkroot.sh: the archive no longer has linux-image-$kver; run: make deps" >&2
     exit 1
 }
+# How this machine reaches the archive holds for the bootstrap as well.
+acquire=$(apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)' || :)
 packages=linux-image-$kver,$(sed '/^#/d' "$src/packages" | paste -sd,)
 
 # shellcheck disable=SC2016 # the hooks' $1 is mmdebstrap's
 apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
     'Created-By: Packages' 'Origin: Debian' | sort -u |
     SOURCE_DATE_EPOCH=1700000000 mmdebstrap --quiet --variant=minbase --include="$packages" \
-        --aptopt="$(apt-config dump | grep -E '^Acquire::(https?::Proxy|Check-)')" \
+        ${acquire:+"--aptopt=$acquire"} \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' \
         --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -33,7 +35,6 @@ apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
         --customize-hook='chroot "$1" sh -c "dpkg -i /root/*.deb && rm /root/*.deb"' \
         --customize-hook="chroot \"\$1\" systemctl --quiet mask $needless" \
         --customize-hook='chroot "$1" systemctl --quiet set-default multi-user.target' \
-        --customize-hook='echo bac57090000040008000000000000000 >"$1/etc/machine-id"' \
         --customize-hook='mkdir -p "$1/payload" "$1/boot/efi"' \
         --customize-hook='rm -f "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$1"/etc/apt/apt.conf.d/99mmdebstrap' \
         "$VERSION_CODENAME" "$out" -
