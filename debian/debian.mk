@@ -28,7 +28,7 @@ install-programs: $(AGENT_PROGRAMS) $(B)/efi/$(STAGE)
 	$(Q)install -D -m 0644 $(B)/efi/$(STAGE) $(DESTDIR)$(LIBDIR)/$(STAGE)
 	$(Q)install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(LIBDIR)/sets.d $(EMPTY_DIRS:%=$(DESTDIR)%)
 	$(Q)install -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
-	$(Q)install -m 0644 $(SETS) $(DESTDIR)$(LIBDIR)/sets.d
+	$(if $(SETS),$(Q)install -m 0644 $(SETS) $(DESTDIR)$(LIBDIR)/sets.d)
 	$(Q)install -m 0644 agent/backstop.conf $(DESTDIR)$(SYSCONFDIR)/backstop/backstop.conf
 	$(Q)install -D -m 0644 agent/backstop.8 $(DESTDIR)$(MANDIR)/man8/backstop.8
 	$(Q)install -d $(DESTDIR)$(MANDIR)/man5
@@ -95,7 +95,7 @@ lint-man:
 	    [ -z "$$complaints" ] || { echo "$$page: $$complaints" >&2; exit 1; }; \
 	done; fi
 
-check-package: $(DEB) $(TALLY_BIN)
+check-package: $(DEB) $(abspath $(B))/tests/tally
 	$(begin_results)
 	$(Q)$(TALLY) 'package' tests/test_package.sh $(DEB)
 	@$(TALLY)

@@ -81,7 +81,6 @@ check_units() {
     row "backstop-confirm.service is enabled in safe mode" enabled backstop-confirm.service backstop-safe.target
     row "backstop-rebuild.service is enabled in safe mode" enabled backstop-rebuild.service backstop-safe.target
     row "backstop-health.service is required" enabled backstop-health.service boot-complete.target
-    row "backstop-soak.timer is enabled" enabled backstop-soak.timer timers.target
     row "units are sound" in_chroot systemd-analyze verify --man=no backstop-safe.target \
         backstop-confirm.service backstop-deadline.timer multi-user.target
 }
