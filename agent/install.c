@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "install_parts.h"
 #include "io.h"
 #include "journal.h"
+#include "thisboot.h"
 #include "vars.h"
 
 #define STATE_MAX 65536u
@@ -707,6 +709,14 @@ static int put_parts(struct parts *parts)
     return error;
 }
 
+static void lower_retired_flag(const char *run_dir)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/" RETIRED_NAME, run_dir);
+    unlink(path);
+}
+
 int install_run(const struct place *place, const struct install_options *options,
                 struct install_result *result, struct diag *diag)
 {
@@ -723,12 +733,14 @@ int install_run(const struct place *place, const struct install_options *options
         parts_close(&parts);
         return error;
     }
+    if (options->partition)
+        parts.esp.partition = *options->partition;
     parts.use_variables = place->live && !obstacle && !options->no_variables;
     parts.removable = options->removable || parts.state.removable;
     error = put_parts(&parts);
     if (!error) {
         if (place->live)
-            unlink(RETIRED_FLAG);
+            lower_retired_flag(options->run_dir);
         *result = (struct install_result){
             .changed = parts.changed,
             .complete = parts.state.complete,

@@ -16,8 +16,7 @@
 #include "policy.h"
 #include "stageconf.h"
 
-#define INSTALL_NAME "install.json"     /* in STATE_DIR */
-#define RETIRED_FLAG RUN_DIR "/retired" /* uninstalled in this boot: no more receipts */
+#define INSTALL_NAME "install.json" /* in STATE_DIR */
 #define SHA256_TEXT_SIZE 65
 
 /* install.json */
@@ -57,6 +56,8 @@ struct install_options {
     const char *esp_dir; /* or NULL */
     bool removable;
     bool no_variables;
+    const char *run_dir;
+    const struct partition *partition; /* that esp_dir is; NULL: found out from its file system */
 };
 
 struct install_result {
@@ -74,6 +75,8 @@ int install_run(const struct place *place, const struct install_options *options
 struct uninstall_options {
     const char *esp_dir; /* or NULL */
     bool purge;          /* the state directory too */
+    const char *run_dir; /* gets RETIRED_NAME of thisboot.h: no more receipts from this boot */
+    const struct partition *partition; /* as above */
 };
 
 struct uninstall_result {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "io.h"
 #include "journal.h"
 #include "quarantine.h"
+#include "thisboot.h"
 #include "vars.h"
 
 /* The first failure is what is returned; what follows it is done all the same. */
@@ -158,13 +160,15 @@ static int leave_firmware(struct parts *parts, bool *retiring)
 }
 
 /* No receipt may follow from this boot: its units still run. */
-static void raise_retired_flag(void)
+static void raise_retired_flag(const char *run_dir)
 {
+    char path[PATH_MAX];
     int fd;
 
-    if (mkdir(RUN_DIR, 0755) < 0 && errno != EEXIST)
+    if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
         return;
-    fd = open(RETIRED_FLAG, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    snprintf(path, sizeof path, "%s/" RETIRED_NAME, run_dir);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (fd >= 0)
         close(fd);
 }
@@ -230,20 +234,28 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
     bool variables = place->live && !install_variables_obstacle();
     struct uninstall_result done = {0};
     struct parts parts;
-    int first = 0, error = parts_open(&parts, place, options->esp_dir, true, diag);
+    /* that there is none is no failure here, and not worth a message */
+    int first = 0, error = parts_open(&parts, place, options->esp_dir, true, NULL);
 
+    parts.diag = diag;
     parts.use_variables = variables;
+    if (options->partition)
+        parts.esp.partition = *options->partition;
     if (error == 0) {
         done.was_there = true;
         keep_first(&first, restore_removable(&parts));
         if (variables)
             keep_first(&first, leave_firmware(&parts, &done.retiring));
         keep_first(&first, remove_files(&parts, !done.retiring));
-    } else if (error != -ENOENT || parts.state.present) {
+    } else if (error != -ENOENT || parts.state.complete) {
+        diag_report(diag, DIAG_ERROR,
+                    "the ESP that the stage is on cannot be reached: %s; mount it, give it with "
+                    "--esp DIR, and uninstall again",
+                    strerror(-error));
         first = error;
     }
-    if (place->live)
-        raise_retired_flag();
+    if (place->live && done.was_there)
+        raise_retired_flag(options->run_dir);
     keep_first(&first, forget(&parts, options->purge));
     parts_close(&parts);
     *result = done;

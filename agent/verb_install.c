@@ -126,7 +126,7 @@ static int install_at(struct place *place, const struct install_words *words, st
 
 int verb_install(int argc, char **argv, struct diag *diag)
 {
-    struct install_words words = {0};
+    struct install_words words = {.options.run_dir = RUN_DIR};
     struct place place;
     int error, code;
 

@@ -51,7 +51,7 @@ static bool parse_words(int argc, char **argv, struct uninstall_words *words, st
     return false;
 }
 
-static void print_result(const struct uninstall_result *result, bool purge)
+static void print_result(const struct uninstall_result *result, bool keeps)
 {
     if (!result->was_there)
         puts("The stage was not installed.");
@@ -60,7 +60,7 @@ static void print_result(const struct uninstall_result *result, bool purge)
              "delete its own record from the firmware, its boot entry and its last files.");
     else
         puts("The stage, its boot entry and its variables are gone.");
-    if (!purge)
+    if (keeps)
         puts("Good generations, quarantine and journal are kept in " STATE_DIR
              "; --purge deletes them.");
 }
@@ -73,13 +73,13 @@ static int uninstall_at(struct place *place, const struct uninstall_words *words
     place_open_state(place, false);
     if (uninstall_run(place, &words->options, &result, diag))
         return EXIT_FAILED;
-    print_result(&result, words->options.purge);
+    print_result(&result, place->state_fd >= 0 && !words->options.purge);
     return EXIT_OK;
 }
 
 int verb_uninstall(int argc, char **argv, struct diag *diag)
 {
-    struct uninstall_words words = {0};
+    struct uninstall_words words = {.options.run_dir = RUN_DIR};
     struct place place;
     int error, code;
 
