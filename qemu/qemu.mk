@@ -1,1 +1,45 @@
 include qemu/image.mk
+# The rig: a runner that drives QEMU, and scenarios. README.md here says how to read and write them.
+#: make demo        a faulty update crash-loops a machine, and it heals itself
+#: make rig         every scenario; two machines at a time where there are two cores
+#: make rig-smoke   the few that show the most in the least time
+RIG_PROGRAM := $(B)/qemu/rig
+RIG_SRC     := $(filter-out qemu/main.c,$(sort $(wildcard qemu/*.c)))
+RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o)
+RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err
+# For tests/test_rig_*: the runner without its main().
+RIG_HOST_OBJS := $(RIG_OBJS)
+RIG_JOBS    ?= $(shell n=$$(nproc); [ "$$n" -gt 1 ] && echo 2 || echo 1)
+RIG_RUN      = $(RIG_PROGRAM) --rig $(RIG) --scenarios qemu/scenarios
+RIG_PAYLOAD := $(RIG)/payload.img
+
+.PHONY: rig rig-smoke rig-payload rig-ready
+$(B)/qemu/%.o: qemu/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -c -o $@ $<
+
+$(RIG_PROGRAM): $(RIG_OBJS) $(B)/qemu/main.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) $(RIG_LIBS)
+
+all: $(RIG_PROGRAM)
+
+# What the machines get to see of the host: the package, the vendor's deliveries, settings.
+$(RIG_PAYLOAD): $(DEB) $(RIG)/outbox.stamp $(RIG)/rig.conf qemu/image/mkpayload.sh
+	$(call say,PAYLOAD,$@)
+	$(Q)qemu/image/mkpayload.sh $@ $(DEB) $(RIG)/rig.conf $(RIG)/outbox/*
+
+rig-payload: $(RIG_PAYLOAD)
+
+rig-ready: $(RIG_PROGRAM) rig-image rig-payload
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory rig-ready
+	$(Q)$(RIG_RUN) demo
+
+rig: rig-ready
+	$(Q)$(RIG_RUN) -j $(RIG_JOBS) --all run
+
+rig-smoke: rig-ready
+	$(Q)$(RIG_RUN) -j $(RIG_JOBS) --tag smoke run

@@ -1,0 +1,377 @@
+/* Follows one boot: what the console, QMP, the guest's agent and the variable store tell of it. */
+#include "session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TICK_MS 200
+#define ESP_EVERY 10u /* ticks: reading the ESP takes a process */
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void phase_add(struct session *session, const char *who, const char *what)
+{
+    struct boot *boot = session_boot(session);
+
+    boot->phases = realloc(boot->phases, (boot->phase_count + 1) * sizeof *boot->phases);
+    if (boot->phases == NULL)
+        abort();
+    boot->phases[boot->phase_count++] =
+        (struct phase){now() - boot->started, text_format("%s: %s", who, what)};
+    session_say(session, who, "%s", what);
+}
+
+/* "[    5.123456] " of a kernel message. */
+static const char *without_time(const char *line)
+{
+    const char *end;
+
+    if (line[0] != '[')
+        return line;
+    end = strstr(line, "] ");
+    return end != NULL ? end + 2 : line;
+}
+
+/* The first fault's place: "RIP: 0010:acme_judge+0x5d/0xd0 [acme_sentry]". */
+static void note_fault(struct session *session, struct boot *boot, const char *line)
+{
+    const char *place = strstr(line, "RIP: ");
+
+    if (place == NULL || boot->where != NULL)
+        return;
+    boot->where = text_copy(place);
+    phase_add(session, "kernel", place);
+}
+
+static void console_line(void *context, const char *line)
+{
+    struct session *session = context;
+    struct boot *boot = session_boot(session);
+    const char *text = without_time(line);
+
+    if (!boot->kernel && strstr(line, "Linux version") != NULL) {
+        boot->kernel = true;
+        phase_add(session, "kernel", "starts");
+    } else if (!boot->panic && strstr(line, "Kernel panic - not syncing") != NULL) {
+        boot->panic = true;
+        phase_add(session, "kernel", text);
+    } else if (text_starts(text, "acme_")) {
+        phase_add(session, "driver", text);
+    } else if (text_starts(text, "backstop") || text_starts(text, "Backstop")) {
+        phase_add(session, "says", text);
+    } else {
+        note_fault(session, boot, text);
+    }
+    if (boot->marker != NULL && strstr(line, boot->marker) != NULL)
+        boot->marked = true;
+}
+
+static void channel_line(void *context, const struct channel_message *message)
+{
+    struct session *session = context;
+    struct boot *boot = session_boot(session);
+
+    switch (message->kind) {
+    case CHANNEL_HELLO:
+        if (!boot->hello) {
+            TEXT_AUTO what = text_format("default target: %s", message->target);
+
+            boot->hello = true;
+            memcpy(boot->target, message->target, sizeof boot->target);
+            phase_add(session, "system", what);
+        }
+        break;
+    case CHANNEL_OUT:
+        if (message->id != session->run_id)
+            break;
+        text_append(&session->run_output, message->text);
+        text_append(&session->run_output, "\n");
+        if (session->run_shown)
+            session_say(session, "", "%s", message->text);
+        break;
+    case CHANNEL_END:
+        if (message->id == session->run_id) {
+            session->run_ended = true;
+            session->run_code = message->code;
+        }
+        break;
+    }
+}
+
+static void qmp_line(void *context, const struct qmp_message *message)
+{
+    struct session *session = context;
+    struct boot *boot = session_boot(session);
+
+    if (message->kind != QMP_SHUTDOWN)
+        return;
+    if (strcmp(message->reason, "guest-reset") == 0)
+        boot->reset = true;
+    if (strcmp(message->reason, "guest-shutdown") == 0)
+        boot->poweroff = true;
+    phase_add(session, "qemu", message->reason);
+}
+
+static bool same_record(const struct record *a, const struct record *b)
+{
+    return a->there == b->there && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+static void say_attempt(struct session *session, const struct boot *boot, const char *where)
+{
+    uint32_t number = 0, failures = 0;
+    const char *stance = record_word(&boot->ledger, "stance");
+    const char *rung = record_word(&boot->ledger, "rung");
+    TEXT_AUTO what = NULL;
+
+    record_field(&boot->ledger, "number", &number);
+    record_field(&boot->ledger, "failures", &failures);
+    what = text_format("attempt %u stored in %s; failed in a row before it: %u; decision: %s%s%s",
+                       number, where, failures, stance != NULL ? stance : "?",
+                       strcmp(stance != NULL ? stance : "", "recovery") == 0 ? ", " : "",
+                       strcmp(stance != NULL ? stance : "", "recovery") == 0 && rung != NULL ? rung
+                                                                                            : "");
+    phase_add(session, "stage", what);
+}
+
+static void take_ledger(struct session *session, struct boot *boot, const struct record *ledger,
+                        const char *where)
+{
+    uint32_t mark = 0;
+
+    record_field(ledger, "mark", &mark);
+    if (!ledger->whole || mark == 1 || same_record(ledger, &boot->ledger))
+        return;
+    boot->ledger = *ledger;
+    boot->counted = true;
+    say_attempt(session, boot, where);
+}
+
+static void take_receipt(struct session *session, struct boot *boot, const struct record *receipt,
+                         const char *where)
+{
+    const char *outcome = record_word(receipt, "outcome");
+    uint32_t generation = 0;
+    TEXT_AUTO what = NULL;
+
+    if (!receipt->whole || same_record(receipt, &boot->receipt))
+        return;
+    boot->receipt = *receipt;
+    record_field(receipt, "generation", &generation);
+    boot->good = outcome != NULL && strcmp(outcome, "good") == 0;
+    what = text_format("receipt in %s: outcome %s, phase %s, recovery %s, good generation %u",
+                       where, outcome != NULL ? outcome : "?", record_word(receipt, "phase"),
+                       record_word(receipt, "applied"), generation);
+    phase_add(session, "agent", what);
+}
+
+static void read_esp(struct session *session, struct boot *boot)
+{
+    struct disk disk;
+    struct record record;
+    size_t size = 0;
+    TEXT_AUTO ledger = NULL;
+    TEXT_AUTO receipt = NULL;
+
+    if (disk_open(&disk, session->disk_path) < 0)
+        return;
+    ledger = esp_read(&disk, "/EFI/backstop/ledger.esp", &size);
+    if (ledger != NULL && !boot->counted) {
+        record_from_slots(&record, RECORD_LEDGER, (const uint8_t *)ledger, size);
+        take_ledger(session, boot, &record, "ledger.esp");
+    }
+    receipt = esp_read(&disk, "/EFI/backstop/receipt.esp", &size);
+    if (receipt != NULL && !boot->good) {
+        record_from_slots(&record, RECORD_RECEIPT, (const uint8_t *)receipt, size);
+        take_receipt(session, boot, &record, "receipt.esp");
+    }
+}
+
+void boot_read_records(struct session *session, struct boot *boot, bool esp)
+{
+    struct nvram nvram;
+    struct record record;
+
+    if (nvram_load(&nvram, session->vars_path) == 0) {
+        record_from_nvram(&record, RECORD_LEDGER, &nvram);
+        take_ledger(session, boot, &record, "NVRAM");
+        record_from_nvram(&record, RECORD_RECEIPT, &nvram);
+        take_receipt(session, boot, &record, "NVRAM");
+        nvram_free(&nvram);
+    }
+    if (esp && (!boot->counted || !boot->good))
+        read_esp(session, boot);
+}
+
+/* What lay there at power-on is no news of this boot; slots of the ESP are taken in as well. */
+static void records_at_start(struct session *session, struct boot *boot)
+{
+    record_from_nvram(&boot->ledger, RECORD_LEDGER, &boot->before);
+    record_from_nvram(&boot->receipt, RECORD_RECEIPT, &boot->before);
+    if (session->boot_count > 1) {
+        const struct boot *last = &session->boots[session->boot_count - 2];
+
+        if (!boot->ledger.whole)
+            boot->ledger = last->ledger;
+        if (!boot->receipt.whole)
+            boot->receipt = last->receipt;
+    }
+}
+
+static struct boot *boot_add(struct session *session)
+{
+    struct boot *boot;
+
+    session->boots = realloc(session->boots, (session->boot_count + 1) * sizeof *session->boots);
+    if (session->boots == NULL)
+        abort();
+    boot = &session->boots[session->boot_count++];
+    memset(boot, 0, sizeof *boot);
+    boot->index = (unsigned)session->boot_count;
+    boot->console = text_format("boot-%02u.log", boot->index);
+    boot->started = now();
+    return boot;
+}
+
+int boot_start(struct session *session, const char *marker)
+{
+    struct machine_taker taker = {console_line, channel_line, qmp_line, session};
+    struct boot *boot = boot_add(session);
+    TEXT_AUTO console = text_format("%s/%s", session->dir, boot->console);
+    TEXT_AUTO errors = text_format("%s/qemu.log", session->dir);
+    struct machine_setup setup = {.accel = session->accel,
+                                  .disk = session->disk_path,
+                                  .vars = session->vars_path,
+                                  .payload = session->payload,
+                                  .console = console,
+                                  .errors = errors};
+    int error = nvram_load(&boot->before, session->vars_path);
+
+    if (error < 0)
+        return session_fail(session, "%s: %s", session->vars_path, strerror(-error));
+    records_at_start(session, boot);
+    boot->marker = marker;
+    session_say(session, NULL, "boot %u", boot->index);
+    error = machine_start(&session->machine, &setup, &taker);
+    if (error < 0)
+        return session_fail(session, "QEMU does not start: %s", strerror(-error));
+    session->on = true;
+    session->settled = false;
+    session->heard = (time_t)now();
+    return 0;
+}
+
+static void boot_ended(struct session *session)
+{
+    struct boot *boot = session_boot(session);
+
+    boot->ended = now();
+    boot->gone = true;
+    boot_read_records(session, boot, true);
+    session->on = false;
+    if (boot->end != NULL)
+        return;
+    if (boot->panic)
+        boot->end = boot->reset ? "panic, reset" : "panic";
+    else
+        boot->end = boot->reset ? "reset" : boot->poweroff ? "power-off" : "QEMU ended by itself";
+}
+
+/* One round of taking what came. 0, or -EPROTO when a limit is passed. */
+static int follow_once(struct session *session)
+{
+    struct boot *boot = session_boot(session);
+    long taken = machine_pump(&session->machine, TICK_MS);
+
+    if (taken == -ESHUTDOWN) {
+        boot_ended(session);
+        return 0;
+    }
+    if (taken > 0)
+        session->heard = (time_t)now();
+    boot_read_records(session, boot,
+                      boot->hello && !(boot->counted && boot->good) &&
+                          ++session->ticks % ESP_EVERY == 0);
+    if (now() - (double)session->heard > SILENCE_LIMIT) {
+        boot_cut(session, "stuck");
+        return session_fail(session, "boot %u: no event for %d s of host time", boot->index,
+                            SILENCE_LIMIT);
+    }
+    if (boot->panic && now() - (double)session->heard > PANIC_LIMIT) {
+        boot_cut(session, "panic, no reset");
+        return session_fail(session, "boot %u: the kernel panicked and did not reset in %d s",
+                            boot->index, PANIC_LIMIT);
+    }
+    if (now() - boot->started > BOOT_LIMIT) {
+        boot_cut(session, "too long");
+        return session_fail(session, "boot %u: not over after %d s of host time", boot->index,
+                            BOOT_LIMIT);
+    }
+    return 0;
+}
+
+int boot_follow(struct session *session, boot_predicate *done, const char *awaited)
+{
+    while (!done(session_boot(session))) {
+        const struct boot *boot = session_boot(session);
+
+        if (!session->on)
+            return session_fail(session, "boot %u: awaited: %s; it ended by: %s%s%s", boot->index,
+                                awaited, boot->end, boot->where != NULL ? ", " : "",
+                                boot->where != NULL ? boot->where : "");
+        if (follow_once(session) < 0)
+            return -EPROTO;
+    }
+    return 0;
+}
+
+int boot_follow_end(struct session *session)
+{
+    while (session->on)
+        if (follow_once(session) < 0)
+            return -EPROTO;
+    return 0;
+}
+
+void boot_follow_for(struct session *session, int seconds)
+{
+    double end = now() + seconds;
+
+    while (session->on && now() < end)
+        if (follow_once(session) < 0)
+            return;
+}
+
+void boot_cut(struct session *session, const char *end)
+{
+    struct boot *boot = session_boot(session);
+
+    if (!session->on)
+        return;
+    machine_kill(&session->machine);
+    boot->end = end;
+    boot_ended(session);
+    session_say(session, "rig", "switched off: %s", end);
+}
+
+int boot_run(struct session *session, const char *command)
+{
+    TEXT_AUTO line = text_format("run %ld %s", ++session->run_id, command);
+
+    text_replace(&session->run_output, text_copy(""));
+    session->run_ended = false;
+    if (machine_send(&session->machine, line) < 0)
+        return session_fail(session, "the guest's agent takes no command");
+    while (!session->run_ended && session->on)
+        if (follow_once(session) < 0)
+            return -EPROTO;
+    return 0;
+}

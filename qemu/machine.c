@@ -1,0 +1,265 @@
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGUMENTS_MAX 64
+#define CHILD_FD 10 /* console, channel and QMP are CHILD_FD + their index in QEMU */
+
+struct arguments {
+    char *items[ARGUMENTS_MAX];
+    size_t count;
+};
+
+/* Adds an option and its value, which it owns. */
+static void add(struct arguments *arguments, const char *option, char *value)
+{
+    if (arguments->count + 3 > ARGUMENTS_MAX)
+        abort();
+    arguments->items[arguments->count++] = text_copy(option);
+    if (value != NULL)
+        arguments->items[arguments->count++] = value;
+}
+
+static void arguments_free(struct arguments *arguments)
+{
+    for (size_t i = 0; i < arguments->count; i++)
+        free(arguments->items[i]);
+}
+
+static void add_platform(struct arguments *arguments, const struct machine_setup *setup)
+{
+    bool kvm = strcmp(setup->accel, "kvm") == 0;
+
+    add(arguments, "qemu-system-x86_64", NULL);
+    add(arguments, "-nodefaults", NULL);
+    add(arguments, "-no-user-config", NULL);
+    add(arguments, "-no-reboot", NULL);
+    add(arguments, "-display", text_copy("none"));
+    add(arguments, "-machine", text_copy("q35"));
+    add(arguments, "-accel", text_copy(kvm ? "kvm" : "tcg,thread=multi"));
+    if (kvm)
+        add(arguments, "-cpu", text_copy("host"));
+    add(arguments, "-smp", text_copy("2"));
+    add(arguments, "-m", text_copy("1024"));
+    add(arguments, "-device", text_copy("virtio-rng-pci"));
+}
+
+/* The host does not crash in these tests, so flushes to its disk would only cost time. */
+static void add_drives(struct arguments *arguments, const struct machine_setup *setup)
+{
+    add(arguments, "-drive",
+        text_copy("if=pflash,unit=0,format=raw,readonly=on,file=" OVMF_CODE));
+    add(arguments, "-drive",
+        text_format("if=pflash,unit=1,format=raw,cache=unsafe,file=%s", setup->vars));
+    if (setup->disk != NULL) {
+        add(arguments, "-drive",
+            text_format("if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file=%s",
+                        setup->disk));
+        add(arguments, "-device", text_copy("virtio-blk-pci,drive=disk"));
+    }
+    if (setup->payload != NULL) {
+        add(arguments, "-drive",
+            text_format("if=none,id=payload,format=raw,readonly=on,file=%s", setup->payload));
+        add(arguments, "-device", text_copy("virtio-blk-pci,drive=payload"));
+    }
+}
+
+static void add_streams(struct arguments *arguments, const struct machine_setup *setup)
+{
+    add(arguments, "-chardev",
+        text_format("socket,id=console,fd=%d,logfile=%s,logappend=off", CHILD_FD + MACHINE_CONSOLE,
+                    setup->console));
+    add(arguments, "-serial", text_copy("chardev:console"));
+    add(arguments, "-chardev",
+        text_format("socket,id=channel,fd=%d", CHILD_FD + MACHINE_CHANNEL));
+    add(arguments, "-device", text_copy("virtio-serial-pci"));
+    add(arguments, "-device", text_copy("virtserialport,chardev=channel,name=rig"));
+    add(arguments, "-chardev", text_format("socket,id=qmp,fd=%d", CHILD_FD + MACHINE_QMP));
+    add(arguments, "-mon", text_copy("chardev=qmp,mode=control"));
+}
+
+/* Between fork and exec: only what is safe there. Does not return. */
+static void child_exec(const struct machine_setup *setup, char *const argv[],
+                       const int ends[MACHINE_STREAMS], pid_t parent)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int errors = open(setup->errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent || null < 0 || errors < 0 || dup2(null, 0) < 0 ||
+        dup2(null, 1) < 0 || dup2(errors, 2) < 0)
+        _exit(127);
+    for (int i = 0; i < MACHINE_STREAMS; i++)
+        if (dup2(ends[i], CHILD_FD + i) < 0)
+            _exit(127);
+    execvp(argv[0], argv);
+    dprintf(2, "rig: %s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+/* The pairs' numbers must not be those that the child gives out with dup2(). */
+static int pair_make(int *ours, int *theirs)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return -errno;
+    *ours = fcntl(pair[0], F_DUPFD_CLOEXEC, CHILD_FD + MACHINE_STREAMS);
+    *theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, CHILD_FD + MACHINE_STREAMS);
+    close(pair[0]);
+    close(pair[1]);
+    return *ours < 0 || *theirs < 0 ? -errno : 0;
+}
+
+static void close_all(int fds[MACHINE_STREAMS])
+{
+    for (int i = 0; i < MACHINE_STREAMS; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        fds[i] = -1;
+    }
+}
+
+static int spawn(struct machine *machine, const struct machine_setup *setup,
+                 int ends[MACHINE_STREAMS])
+{
+    struct arguments arguments = {0};
+    pid_t parent = getpid(), pid;
+
+    add_platform(&arguments, setup);
+    add_drives(&arguments, setup);
+    add_streams(&arguments, setup);
+    arguments.items[arguments.count] = NULL;
+    pid = fork();
+    if (pid == 0)
+        child_exec(setup, arguments.items, ends, parent);
+    arguments_free(&arguments);
+    if (pid < 0)
+        return -errno;
+    machine->pid = pid;
+    return 0;
+}
+
+int machine_start(struct machine *machine, const struct machine_setup *setup,
+                  const struct machine_taker *taker)
+{
+    int ends[MACHINE_STREAMS], error = 0;
+
+    memset(machine, 0, sizeof *machine);
+    machine->taker = *taker;
+    for (int i = 0; i < MACHINE_STREAMS; i++)
+        machine->fds[i] = ends[i] = -1;
+    for (int i = 0; i < MACHINE_STREAMS && error == 0; i++)
+        error = pair_make(&machine->fds[i], &ends[i]);
+    if (error == 0)
+        error = spawn(machine, setup, ends);
+    close_all(ends);
+    if (error < 0)
+        close_all(machine->fds);
+    return error;
+}
+
+static void console_taken(void *context, const char *line)
+{
+    struct machine *machine = context;
+
+    machine->taker.console(machine->taker.context, line);
+}
+
+static void channel_taken(void *context, const char *line)
+{
+    struct machine *machine = context;
+    struct channel_message message;
+
+    if (channel_parse(line, &message) == 0)
+        machine->taker.channel(machine->taker.context, &message);
+}
+
+/* QEMU takes no command and sends no event until capabilities are negotiated. */
+static void qmp_taken(void *context, const char *line)
+{
+    static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
+    struct machine *machine = context;
+    struct qmp_message message;
+
+    if (qmp_parse(line, &message) < 0)
+        return;
+    if (message.kind == QMP_GREETING)
+        (void)send(machine->fds[MACHINE_QMP], capabilities, sizeof capabilities - 1, MSG_NOSIGNAL);
+    machine->taker.qmp(machine->taker.context, &message);
+}
+
+/* Bytes taken; 0 at the stream's end, which is then closed. */
+static long stream_take(struct machine *machine, int which)
+{
+    static line_taker *const takers[MACHINE_STREAMS] = {console_taken, channel_taken, qmp_taken};
+    char buffer[4096];
+    ssize_t got = read(machine->fds[which], buffer, sizeof buffer);
+
+    if (got <= 0) {
+        close(machine->fds[which]);
+        machine->fds[which] = -1;
+        return 0;
+    }
+    line_stream_feed(&machine->streams[which], buffer, (size_t)got, takers[which], machine);
+    return got;
+}
+
+long machine_pump(struct machine *machine, int timeout_ms)
+{
+    struct pollfd polls[MACHINE_STREAMS];
+    long taken = 0;
+    bool open_left = false;
+
+    for (int i = 0; i < MACHINE_STREAMS; i++) {
+        polls[i] = (struct pollfd){.fd = machine->fds[i], .events = POLLIN};
+        open_left = open_left || machine->fds[i] >= 0;
+    }
+    if (!open_left) {
+        machine_kill(machine);
+        return -ESHUTDOWN;
+    }
+    if (poll(polls, MACHINE_STREAMS, timeout_ms) <= 0)
+        return 0;
+    for (int i = 0; i < MACHINE_STREAMS; i++)
+        if (machine->fds[i] >= 0 && polls[i].revents != 0)
+            taken += stream_take(machine, i);
+    return taken;
+}
+
+int machine_send(struct machine *machine, const char *line)
+{
+    TEXT_AUTO message = text_format("%s\n", line);
+    size_t length = strlen(message), done = 0;
+
+    while (done < length) {
+        ssize_t put =
+            send(machine->fds[MACHINE_CHANNEL], message + done, length - done, MSG_NOSIGNAL);
+
+        if (put < 0)
+            return -errno;
+        done += (size_t)put;
+    }
+    return 0;
+}
+
+void machine_kill(struct machine *machine)
+{
+    close_all(machine->fds);
+    if (machine->pid == 0)
+        return;
+    kill(machine->pid, SIGKILL);
+    while (waitpid(machine->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    machine->pid = 0;
+}

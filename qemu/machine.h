@@ -1,0 +1,64 @@
+/*
+ * machine.h - one boot of one virtual machine: a QEMU process from power-on to its end.
+ *
+ * -no-reboot makes every reset the end of the process, so that no reset goes unseen and volatile
+ * EFI variables vanish as in a real one. Console, QMP and the guest's agent are socket pairs; QEMU
+ * writes the console to a log file as well.
+ */
+#ifndef BACKSTOP_RIG_MACHINE_H
+#define BACKSTOP_RIG_MACHINE_H
+
+#include <sys/types.h>
+#include "channel.h"
+#include "qmp.h"
+#include "text.h"
+
+#define OVMF_CODE "/usr/share/OVMF/OVMF_CODE_4M.fd"
+#define OVMF_VARS "/usr/share/OVMF/OVMF_VARS_4M.fd"
+
+struct machine_setup {
+    const char *accel;   /* "kvm" or "tcg" */
+    const char *disk;    /* raw image, written to; NULL: none */
+    const char *vars;    /* this machine's own copy of OVMF_VARS */
+    const char *payload; /* raw image, read only; NULL: none */
+    const char *console; /* log of the serial console, created */
+    const char *errors;  /* what QEMU itself says, appended */
+};
+
+/* Called by machine_pump(). */
+struct machine_taker {
+    void (*console)(void *context, const char *line);
+    void (*channel)(void *context, const struct channel_message *message);
+    void (*qmp)(void *context, const struct qmp_message *message);
+    void *context;
+};
+
+enum { MACHINE_CONSOLE = 0, MACHINE_CHANNEL, MACHINE_QMP, MACHINE_STREAMS };
+
+struct machine {
+    pid_t pid; /* 0: off */
+    int fds[MACHINE_STREAMS];
+    struct line_stream streams[MACHINE_STREAMS];
+    struct machine_taker taker;
+};
+
+/* 0 or -errno. Whatever the caller's end, QEMU dies with the calling process. */
+int machine_start(struct machine *machine, const struct machine_setup *setup,
+                  const struct machine_taker *taker);
+/*
+ * Takes what came within timeout_ms and hands it on by line. Number of bytes, 0 for none,
+ * -ESHUTDOWN once QEMU has ended and everything it said has been handed on.
+ */
+long machine_pump(struct machine *machine, int timeout_ms);
+/* Sends one line to the guest's agent. 0 or -errno. */
+int machine_send(struct machine *machine, const char *line);
+/* SIGKILL, which is what a power cut is; nothing to do if it is off. */
+void machine_kill(struct machine *machine);
+
+/*
+ * "kvm" where firmware is seen to boot under it, else "tcg". The answer is kept in
+ * `cache` (a file), since a hanging KVM costs the whole time limit to find out.
+ */
+const char *machine_accel(const char *cache);
+
+#endif

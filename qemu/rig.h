@@ -1,0 +1,37 @@
+/*
+ * rig.h - the rig as a whole: where its parts lie, its scenarios, the states they start from.
+ */
+#ifndef BACKSTOP_RIG_H
+#define BACKSTOP_RIG_H
+
+#include "session.h"
+
+struct rig {
+    const char *dir;       /* base.raw, payload.img, outbox/, states, answers kept */
+    const char *scenarios; /* directory of .scn files */
+    const char *out;       /* a directory a scenario, with logs and result.json */
+    const char *accel;
+    long jobs;
+    bool keep; /* disks of scenarios that passed, too */
+    bool live; /* the timeline goes to stdout */
+    struct scenario *items; /* sorted by name */
+    size_t count;
+};
+
+/* Reads all scenarios. 0, or -EINVAL with a reason (caller frees). rig_free() in either case. */
+int rig_load(struct rig *rig, char **reason);
+void rig_free(struct rig *rig);
+const struct scenario *rig_find(const struct rig *rig, const char *name);
+
+/* states.c */
+
+/* Makes the state `name` unless it is there already. 0, or -errno with a reason (caller frees). */
+int state_prepare(const struct rig *rig, const char *name, char **reason);
+/* Copies a prepared state's disk and NVRAM into dir. 0, or -errno with a reason. */
+int state_copy(const struct rig *rig, const char *name, const char *dir, char **reason);
+/* Removes dir and what is in it, if it is there. */
+void directory_remove(const char *dir);
+/* Makes dir and what is above it. 0 or -errno. */
+int directory_make(const char *dir);
+
+#endif
