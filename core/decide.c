@@ -456,7 +456,7 @@ void decide(const struct known *known, const struct policy *policy, struct decis
     outcome = outcome_find(&history, known);
     phase = phase_find(known, ledger);
     account(ledger, outcome, phase, known, policy);
-    if (climb_is_due(ledger, policy))
+    if (outcome_is_failure(outcome) && climb_is_due(ledger, policy))
         climb(ledger, known);
     else if (history.reason != REASON_NONE)
         ledger->last_reason = (uint8_t)history.reason;
