@@ -20,8 +20,7 @@
 enum fate {
     FATE_SAME = 0, /* as the newest generation has it, kept already */
     FATE_KEEP,     /* proven: read, content into the store */
-    FATE_HASH,     /* proven, never touched: read, content not kept */
-    FATE_LIST,     /* listed unread */
+    FATE_LIST,     /* listed unread: never touched, no file, or over its set's limit */
     FATE_CARRY,    /* not proven: the newest generation's entry, if it has one */
 };
 
@@ -154,27 +153,20 @@ static int probe(struct taking *taking)
 
 static bool is_kept(const struct taking *taking, const struct entry *entry)
 {
-    if (entry->type == ENTRY_OTHER)
-        return true;
-    if (!entry->hashed)
-        return false;
-    return entry->type != ENTRY_FILE || entry->never ||
-           store_has(taking->place, entry->sha256, entry->size);
+    return entry->hashed &&
+           (entry->type != ENTRY_FILE || store_has(taking->place, entry->sha256, entry->size));
 }
 
 static enum fate decide_fate(const struct taking *taking, size_t i)
 {
     const struct entry *entry = &taking->now.entries[i], *former = taking->former[i];
 
-    if (former && former->never == entry->never && entry_same_identity(former, entry) &&
-        is_kept(taking, former))
+    if (entry->type == ENTRY_OTHER || entry->never)
+        return FATE_LIST;
+    if (former && entry_same_identity(former, entry) && is_kept(taking, former))
         return FATE_SAME;
     if (!taking->proven[i])
         return FATE_CARRY;
-    if (entry->type == ENTRY_OTHER)
-        return FATE_LIST;
-    if (entry->never)
-        return FATE_HASH;
     if (entry->type == ENTRY_FILE && taking->over[entry->set])
         return former && former->hashed ? FATE_CARRY : FATE_LIST;
     return FATE_KEEP;
@@ -202,8 +194,7 @@ static void read_one(struct reading *reading, size_t i)
 {
     struct taking *taking = reading->taking;
     struct entry *entry = &taking->now.entries[i];
-    int error = entry_keep(taking->place, &taking->now, entry,
-                           taking->fates[i] == FATE_KEEP ? store_put : NULL);
+    int error = entry_keep(taking->place, &taking->now, entry, store_put);
 
     if (!error) {
         atomic_fetch_add(&reading->done, entry->size);
@@ -230,7 +221,7 @@ static void *read_some(void *argument)
 
     while (!atomic_load(&reading->error) &&
            (i = atomic_fetch_add(&reading->next, 1)) < taking->now.count)
-        if (taking->fates[i] == FATE_KEEP || taking->fates[i] == FATE_HASH) {
+        if (taking->fates[i] == FATE_KEEP) {
             read_one(reading, i);
             pthread_mutex_lock(&reading->lock);
             diag_progress(taking->diag, "keeping the good files", atomic_load(&reading->done),
@@ -249,7 +240,7 @@ static int read_all(struct taking *taking)
 
     for (size_t i = 0; i < taking->now.count; i++) {
         taking->fates[i] = decide_fate(taking, i);
-        if (taking->fates[i] != FATE_KEEP && taking->fates[i] != FATE_HASH)
+        if (taking->fates[i] != FATE_KEEP)
             continue;
         reading.total += taking->now.entries[i].size;
         jobs++;
@@ -326,7 +317,7 @@ static void add_now(struct taking *taking, size_t i)
         made->set = taking->now.entries[i].set;
         made->dev = taking->now.entries[i].dev;
         made->nlink = taking->now.entries[i].nlink;
-    } else if (!former || !same_but_identity(former, made)) {
+    } else if (!made->never && (!former || !same_but_identity(former, made))) {
         taking->result.promoted++;
     }
 }
@@ -336,7 +327,6 @@ static void compose_standing(struct taking *taking, size_t i)
     switch (taking->fates[i]) {
     case FATE_SAME:
     case FATE_KEEP:
-    case FATE_HASH:
     case FATE_LIST:
         add_now(taking, i);
         return;
@@ -365,11 +355,12 @@ static void compose_gone(struct taking *taking, const struct entry *former)
 
     if (unseen) {
         add_former(taking, former);
-    } else if (taking->started && (inventory_find(taking->started, former->path) ||
-                                   inventory_is_blind(taking->started, former->path))) {
+    } else if (!former->never && taking->started &&
+               (inventory_find(taking->started, former->path) ||
+                inventory_is_blind(taking->started, former->path))) {
         taking->result.held_back++;
         add_former(taking, former);
-    } else {
+    } else if (!former->never) {
         taking->result.promoted++;
     }
 }
@@ -403,22 +394,32 @@ static int compose(struct taking *taking)
 
 /* ---- write ---- */
 
+/* The next entry that is not one of those never touched, which come and go as they like. */
+static const struct entry *next_touched(const struct inventory *inventory, size_t *at)
+{
+    while (*at < inventory->count && inventory->entries[*at].never)
+        ++*at;
+    return *at < inventory->count ? &inventory->entries[(*at)++] : NULL;
+}
+
 static bool same_lists(const struct taking *taking,
                        bool (*same)(const struct entry *a, const struct entry *b))
 {
     const struct inventory *made = &taking->made, *newest = &taking->newest;
+    size_t m = 0, n = 0;
 
-    if (!newest->generation || made->count != newest->count)
+    if (!newest->generation)
         return false;
-    for (size_t i = 0; i < made->count; i++) {
-        const struct entry *a = &made->entries[i], *b = &newest->entries[i];
+    for (;;) {
+        const struct entry *a = next_touched(made, &m), *b = next_touched(newest, &n);
 
+        if (!a || !b)
+            return a == b;
         if (strcmp(a->path, b->path) != 0 || !same(a, b) ||
             strcmp(made->set_names[a->set], newest->set_names[b->set]) != 0 ||
             made->set_classes[a->set] != newest->set_classes[b->set])
             return false;
     }
-    return true;
 }
 
 static int write_generation(struct taking *taking, const struct policy *policy)

@@ -21,7 +21,7 @@ struct entry {
     char *path;
     uint32_t set; /* index in the inventory's set_names */
     char type;    /* enum entry_type; others (devices, sockets) are listed, never touched */
-    bool never;   /* on a never-touch list: listed, never touched */
+    bool never;   /* on a never-touch list: listed, never touched, never read */
     bool hashed;  /* sha256 (files) and xattrs (files, directories) are filled */
     uint32_t mode, uid, gid, nlink; /* mode: permission bits (07777) alone */
     uint64_t size, inode, dev;      /* size 0 for all but files; hard links share inode and dev */

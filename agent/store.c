@@ -197,6 +197,14 @@ static int name_object(int batch, const char *hex, int store)
     return renameat(batch, hex, store, name) < 0 ? -errno : 0;
 }
 
+static void remove_batch(int store)
+{
+    char name[BATCH_NAME_SIZE];
+
+    if (batch_name(name) == 0)
+        unlinkat(store, name, AT_REMOVEDIR);
+}
+
 /* One syncfs for the contents and one for the names: an fsync each would commit the journal each
  * time. */
 int store_sync(const struct place *place)
@@ -212,6 +220,8 @@ int store_sync(const struct place *place)
             close(batch);
         else
             error = for_each_name(batch, name_object, store);
+        if (!error)
+            remove_batch(store);
         if (!error && syncfs(store) < 0)
             error = -errno;
     } else if (batch != -ENOENT) {

@@ -61,7 +61,7 @@ static void print_change(const struct change *change)
     print_name(change_path(change));
     if ((change->now ? change->now : change->good)->type == ENTRY_DIR)
         putchar('/');
-    puts(change->never ? "  (never touched)" : "");
+    putchar('\n');
 }
 
 /* By set, then as they came: by path. */
@@ -73,16 +73,28 @@ static int compare_changes(const void *a, const void *b)
     return order ? order : (*x > *y) - (*x < *y);
 }
 
+/* Changes that a recovery may put back. */
+static size_t count_touched(const struct changes *changes)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < changes->count; i++)
+        count += !changes->items[i].never;
+    return count;
+}
+
 static int print_groups(const struct changes *changes)
 {
     const struct change **sorted = calloc(changes->count + 1, sizeof *sorted);
+    size_t count = 0;
 
     if (!sorted)
         return -ENOMEM;
     for (size_t i = 0; i < changes->count; i++)
-        sorted[i] = &changes->items[i];
-    qsort(sorted, changes->count, sizeof *sorted, compare_changes);
-    for (size_t i = 0; i < changes->count; i++) {
+        if (!changes->items[i].never)
+            sorted[count++] = &changes->items[i];
+    qsort(sorted, count, sizeof *sorted, compare_changes);
+    for (size_t i = 0; i < count; i++) {
         if (i == 0 || strcmp(sorted[i - 1]->set_name, sorted[i]->set_name) != 0)
             printf("%s (%s)\n", sorted[i]->set_name,
                    set_class_string((enum set_class)sorted[i]->set_class));
@@ -94,14 +106,19 @@ static int print_groups(const struct changes *changes)
 
 static int print_people(const struct inventory *good, const struct changes *changes)
 {
-    if (!changes->count) {
+    size_t count = count_touched(changes);
+    int error;
+
+    if (count)
+        printf("%zu change%s since good generation %u:\n", count, count == 1 ? "" : "s",
+               good->generation);
+    else
         printf("Nothing changed since good generation %u: %zu files of sets are as they were.\n",
                good->generation, changes->now.count);
-        return 0;
-    }
-    printf("%zu change%s since good generation %u:\n", changes->count,
-           changes->count == 1 ? "" : "s", good->generation);
-    return print_groups(changes);
+    error = print_groups(changes);
+    if (changes->count > count)
+        printf("Besides, %zu on never-touch lists differ, as they may.\n", changes->count - count);
+    return error;
 }
 
 static int load(const struct place *place, struct sets *sets, struct inventory *good,
@@ -144,7 +161,7 @@ static int show(const struct place *place, const struct options *options, struct
             print_json(&good, &changes);
         else
             error = print_people(&good, &changes);
-        code = changes.count ? EXIT_ATTENTION : EXIT_OK;
+        code = count_touched(&changes) ? EXIT_ATTENTION : EXIT_OK;
         changes_free(&changes);
     }
     if (error) {

@@ -72,11 +72,11 @@ static void print_set(const struct set *set, const struct tally *tally)
 
     printf("%-24s %-9s", set->name, set_class_string(set->set_class));
     if (set->present)
-        printf(" %8llu  %10s ", (unsigned long long)tally->files, size_text(tally->bytes, size));
+        printf(" %8llu  %10s", (unsigned long long)tally->files, size_text(tally->bytes, size));
     else
-        printf(" %8s  %10s ", "-", "not here");
+        printf(" %8s  %10s", "-", "not here");
     for (size_t i = 0; i < set->drivers.count; i++)
-        printf(" %s", set->drivers.items[i]);
+        printf("%s%s", i ? " " : "  ", set->drivers.items[i]);
     putchar('\n');
 }
 
