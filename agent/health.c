@@ -118,8 +118,9 @@ static pid_t start(const struct place *place, const struct health_check *check)
     char path[PATH_MAX];
     pid_t pid;
 
-    if ((size_t)snprintf(path, sizeof path, "%s%s", place->live ? "" : place->root, check->path) >=
-        sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s%s",
+                         strcmp(place->root, "/") == 0 ? "" : place->root,
+                         check->path) >= sizeof path)
         return -ENAMETOOLONG;
     pid = fork();
     if (pid < 0)

@@ -721,10 +721,14 @@ int install_run(const struct place *place, const struct install_options *options
                 struct install_result *result, struct diag *diag)
 {
     const char *obstacle = install_variables_obstacle();
+    struct install_state state;
     struct parts parts;
+    bool removable;
     int error;
 
-    if (place->live && obstacle && !options->no_variables && !options->removable) {
+    removable =
+        options->removable || (install_state_read(place, &state, NULL) == 0 && state.removable);
+    if (place->live && obstacle && !options->no_variables && !removable) {
         diag_report(diag, DIAG_ERROR, "no boot entry can be made: %s", obstacle);
         return -ENOTSUP;
     }
@@ -736,7 +740,7 @@ int install_run(const struct place *place, const struct install_options *options
     if (options->partition)
         parts.esp.partition = *options->partition;
     parts.use_variables = place->live && !obstacle && !options->no_variables;
-    parts.removable = options->removable || parts.state.removable;
+    parts.removable = removable;
     error = put_parts(&parts);
     if (!error) {
         if (place->live)

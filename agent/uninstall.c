@@ -200,8 +200,9 @@ static int purge_state(const struct place *place, struct diag *diag)
     int error = 0;
 
     purge_quarantine(place, diag);
-    if ((size_t)snprintf(path, sizeof path, "%s%s", place->live ? "" : place->root, STATE_DIR) >=
-        sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s%s",
+                         strcmp(place->root, "/") == 0 ? "" : place->root,
+                         STATE_DIR) >= sizeof path)
         return -ENAMETOOLONG;
     if (nftw(path, remove_item, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
         error = -errno;
