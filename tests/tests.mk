@@ -154,7 +154,7 @@ valgrind: test-programs $(TALLY_BIN)
 
 fuzz: $(TALLY_BIN)
 	$(begin_results)
-	$(Q)$(FUZZ_MAKE) --no-print-directory fuzz-run RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) \
+	$(Q)+$(FUZZ_MAKE) --no-print-directory fuzz-run RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) \
 	    FUZZ_LIMIT=-max_total_time=$(FUZZ_SECONDS)
 	@$(TALLY)
 
@@ -164,9 +164,9 @@ check: $(TALLY_BIN)
 	$(begin_results)
 	$(Q)$(MAKE) $(INTO) lint-run || $(TALLY) 'lint' false
 	$(Q)$(MAKE) $(INTO) all test-run || $(TALLY) 'build' false
-	$(Q)$(ASAN_MAKE) $(INTO) test-run LABEL='sanitizers: ' || $(TALLY) 'build with sanitizers' false
+	$(Q)+$(ASAN_MAKE) $(INTO) test-run LABEL='sanitizers: ' || $(TALLY) 'build with sanitizers' false
 	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
-	$(Q)$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
+	$(Q)+$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
 	$(foreach s,$(CHECK_RIG),$(call run_rig,$(s)))
 	@$(TALLY)
 
