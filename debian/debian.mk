@@ -95,6 +95,7 @@ lint-man:
 	    [ -z "$$complaints" ] || { echo "$$page: $$complaints" >&2; exit 1; }; \
 	done; fi
 
+check-package: RESULTS := $(abspath $(B))/results-package
 check-package: $(DEB) $(abspath $(B))/tests/tally
 	$(begin_results)
 	$(Q)$(TALLY) 'package' tests/test_package.sh $(DEB)
