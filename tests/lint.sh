@@ -21,7 +21,7 @@ tracked() {
     done <"$list"
 }
 
-# includes FILE: "line kind name" of each #include
+# includes FILE: "< name" or "\" name" of each #include
 includes() {
     sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*\([<"]\)\([^>"]*\)[>"].*/\1 \2/p' "$1"
 }
@@ -42,15 +42,15 @@ arrows() {
     while read -r file; do
         includes "$file" >"$found"
         while read -r kind name; do
-            arrow_is_right "$dir" "$kind" "$name" "$@" || bad "$file includes $name"
+            arrow_is_right "$file" "$dir" "$kind" "$name" "$@" || bad "$file includes $name"
         done <"$found"
     done <"$files"
 }
 
-# arrow_is_right DIR KIND NAME ALLOWED...
+# arrow_is_right FILE DIR KIND NAME ALLOWED...
 arrow_is_right() {
-    dir=$1 kind=$2 name=$3
-    shift 3
+    beside=$(dirname "$1") dir=$2 kind=$3 name=$4
+    shift 4
     if [ "$kind" = '<' ]; then
         [ "$dir" != core ] || is_freestanding "$name" || return 1
         for part in core efi agent qemu; do
@@ -61,7 +61,7 @@ arrow_is_right() {
     case $name in
     */*) return 1 ;; # each part is its own -I, so a path is a way round
     esac
-    for part in "$dir" "$@"; do
+    for part in "$beside" "$dir" "$@"; do
         [ ! -e "$part/$name" ] || return 0
     done
     return 1
