@@ -146,9 +146,8 @@ static unsigned long mount_flags(unsigned long st)
     static const struct {
         unsigned long st, ms;
     } pairs[] = {
-        {ST_NOSUID, MS_NOSUID},           {ST_NODEV, MS_NODEV},
-        {ST_NOEXEC, MS_NOEXEC},           {ST_SYNCHRONOUS, MS_SYNCHRONOUS},
-        {ST_MANDLOCK, MS_MANDLOCK},       {ST_NOATIME, MS_NOATIME},
+        {ST_NOSUID, MS_NOSUID},           {ST_NODEV, MS_NODEV},       {ST_NOEXEC, MS_NOEXEC},
+        {ST_SYNCHRONOUS, MS_SYNCHRONOUS}, {ST_MANDLOCK, MS_MANDLOCK}, {ST_NOATIME, MS_NOATIME},
         {ST_NODIRATIME, MS_NODIRATIME},   {ST_RELATIME, MS_RELATIME},
     };
     unsigned long flags = MS_REMOUNT;
@@ -215,8 +214,8 @@ static void write_report(const struct early *early, const struct ticket *ticket,
                     strerror(-err));
 }
 
-static int recover_root(const struct early *early, const struct ticket *ticket,
-                        struct place *place, struct recover_result *result)
+static int recover_root(const struct early *early, const struct ticket *ticket, struct place *place,
+                        struct recover_result *result)
 {
     int err = recover(place, ticket, result, early->diag);
     if (err < 0)

@@ -10,7 +10,8 @@
 #include "runstate.h"
 #include "ticket.h"
 
-#define HOLD_PANIC_SECONDS "300" /* between restarts of a machine that is held and panics all the same */
+#define HOLD_PANIC_SECONDS                                                                         \
+    "300" /* between restarts of a machine that is held and panics all the same */
 
 struct early {
     const char *run;    /* "/run" */
@@ -21,8 +22,8 @@ struct early {
 
 /*
  * Before udev. In a recovery boot the drivers of etc/backstop/drivers are masked, but for those of
- * etc/backstop/never-mask; in hold a panic restarts the machine only after HOLD_PANIC_SECONDS. After
- * a failed boot the receipt says that this one reached the initramfs.
+ * etc/backstop/never-mask; in hold a panic restarts the machine only after HOLD_PANIC_SECONDS.
+ * After a failed boot the receipt says that this one reached the initramfs.
  */
 void early_top(const struct early *early);
 

@@ -56,8 +56,10 @@ static void print_figures(const char *root, struct diag *diag)
 static bool parse_options(int argc, char **argv, struct early *early, bool *to_stderr)
 {
     static const struct option options[] = {
-        {"run", required_argument, NULL, 'r'},    {"image", required_argument, NULL, 'i'},
-        {"sysctl", required_argument, NULL, 's'}, {"stderr", no_argument, NULL, 'e'},
+        {"run", required_argument, NULL, 'r'},
+        {"image", required_argument, NULL, 'i'},
+        {"sysctl", required_argument, NULL, 's'},
+        {"stderr", no_argument, NULL, 'e'},
         {NULL, 0, NULL, 0},
     };
     int option;

@@ -38,19 +38,16 @@ static void move_fails(struct exchange *exchange, struct move *move, int err, co
                 strerror(-err));
 }
 
-/* Calls `step` again after a first failure: once the reserve is given up if room is lacking, or
- * just once, since a passing fault must not cost a machine its protection. */
+/* Once more after a first failure, with the reserve given up if room is lacking: a passing fault
+ * must not cost a machine its protection. */
 static int try_twice(struct exchange *exchange, struct move *move,
                      int (*step)(struct exchange *, struct move *))
 {
     int err = step(exchange, move);
     if (err == 0)
         return 0;
-    if (is_no_room(err)) {
-        if (!reserve_give_up(place_of(exchange)))
-            return err;
+    if (is_no_room(err) && reserve_give_up(place_of(exchange)))
         exchange->reserve_used = true;
-    }
     return step(exchange, move);
 }
 
@@ -218,8 +215,11 @@ static int stage(struct exchange *exchange, struct move *move)
         return err;
     switch ((enum entry_type)move->good->type) {
     case ENTRY_FILE:
-        if (stage_twin(exchange, move, ready) == 0)
-            return 0;
+        err = stage_twin(exchange, move, ready);
+        if (err == 0 || (err != -ENOENT && !move->twin_refused)) {
+            move->twin_refused = err < 0;
+            return err;
+        }
         err = stage_file(place_of(exchange), move->yard->fd, ready, move->good);
         break;
     case ENTRY_DIR:
@@ -295,16 +295,19 @@ static bool same_inode(int a_fd, const char *a, int b_fd, const char *b)
            x.st_dev == y.st_dev;
 }
 
+static bool is_directory(int dir_fd, const char *name)
+{
+    struct stat st;
+    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name)
 {
     int err = 0;
-    if (linkat(dir_fd, name, yard_fd, kept, 0) < 0 && !same_inode(dir_fd, name, yard_fd, kept)) {
-        struct stat st;
-        err = -errno;
-        if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
-            return err;
+    if (is_directory(dir_fd, name) || is_directory(yard_fd, ready))
         err = rename_keeping(dir_fd, name, yard_fd, kept);
-    }
+    else if (linkat(dir_fd, name, yard_fd, kept, 0) < 0 && !same_inode(dir_fd, name, yard_fd, kept))
+        err = -errno;
     if (err == 0 && renameat(yard_fd, ready, dir_fd, name) < 0)
         err = -errno;
     return err;

@@ -25,12 +25,14 @@ struct move {
     const struct entry *good; /* to put in its place; NULL with PLAN_TAKE_OUT */
     uint32_t generation;      /* that good comes from */
     const struct entry *twin; /* a file in place with which good shares its inode, or NULL */
-    struct move *staged_twin; /* an earlier move of the batch whose good version it shares, or NULL */
+    struct move
+        *staged_twin; /* an earlier move of the batch whose good version it shares, or NULL */
     struct json_object *holds; /* of a tree: array of the paths in it, or NULL; borrowed */
     /* the engine's own */
     const struct yard *yard;
     bool written_down, staged, moved;
-    int error; /* why it was not moved; 0: it was */
+    bool twin_refused; /* linking failed once: the next time it is copied */
+    int error;         /* why it was not moved; 0: it was */
 };
 
 struct exchange {
@@ -56,9 +58,10 @@ void exchange_move(struct exchange *exchange);
 int exchange_finish(struct exchange *exchange); /* 0 or -errno: not known to be durable */
 void exchange_close(struct exchange *exchange);
 
-/* For file systems without RENAME_EXCHANGE. Directories cannot have a second name: there alone the
- * place is empty between two renames. */
-int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name);
+/* For file systems without RENAME_EXCHANGE. A directory can have no second name and replaces no
+ * file: with one on either side, and there alone, the place is empty between two renames. */
+int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd,
+                     const char *name);
 /*
  * The one rename: `ready` in yard_fd and `name` in dir_fd change places, and what stood at `name`
  * is called `kept` in yard_fd. Without RENAME_EXCHANGE `kept` becomes a second name of it first.

@@ -398,9 +398,9 @@ int held_write(int case_fd, uint32_t id, struct json_object *json)
     const char *text = json_object_to_json_string_length(
         json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
     held_name(name, id, ".json");
-    int fd = !text ? -1
-                   : openat(case_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                            0600);
+    int fd =
+        !text ? -1
+              : openat(case_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return text ? -errno : -ENOMEM;
     ssize_t wrote = write(fd, text, length);
@@ -606,7 +606,8 @@ static bool holds_bytes(int dir_fd, const char *name, const char *sha256)
     return strcmp(text, sha256) == 0;
 }
 
-/* Inodes tell on every file system that keeps their numbers over a mount; bytes tell on the others. */
+/* Inodes tell on every file system that keeps their numbers over a mount; bytes tell on the others.
+ */
 static bool is_good_version(const struct place *place, int yard_fd, const char *name,
                             const struct held *held)
 {
@@ -618,11 +619,29 @@ static bool is_good_version(const struct place *place, int yard_fd, const char *
            holds_bytes(yard_fd, name, held->replaced_by);
 }
 
+/* Without RENAME_EXCHANGE a suspect has two names for a moment: its place still holds it. */
+static bool is_second_name(const struct place *place, int yard_fd, const char *kept,
+                           const char *path)
+{
+    struct stat st, there;
+    const char *name;
+    if (fstatat(yard_fd, kept, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
+        return false;
+    int fd = parent_open(place, path, &name);
+    bool same = fd >= 0 && fstatat(fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+                there.st_ino == st.st_ino && there.st_dev == st.st_dev;
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
 int held_settle(const struct place *place, int yard_fd, uint32_t id, const struct held *held)
 {
     char ready[HELD_NAME_SIZE], kept[HELD_NAME_SIZE];
     held_name(ready, id, ".good");
     held_name(kept, id, "");
+    if (held && is_second_name(place, yard_fd, kept, held->path) && unlinkat(yard_fd, kept, 0) < 0)
+        return -errno;
     if (inode_at(yard_fd, ready) == 0)
         return 0;
     if (inode_at(yard_fd, kept) == 0 && !is_good_version(place, yard_fd, ready, held))
@@ -642,6 +661,7 @@ bool held_find(int yard_fd, const struct held *held, char name[HELD_NAME_SIZE])
     }
     held_name(name, held->id, "");
     uint64_t inode = inode_at(yard_fd, name);
-    /* a file system that numbers inodes anew at each mount: what was to be held is what lies there */
+    /* a file system that numbers inodes anew at each mount: what was to be held is what lies there
+     */
     return inode == held->inode || (inode != 0 && held->state == HELD_HELD);
 }

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include "inventory.h"
 
-#define QUARANTINE_NAME "quarantine"            /* in STATE_DIR */
-#define YARD_NAME ".backstop-quarantine"        /* at the top of another file system */
+#define QUARANTINE_NAME "quarantine"     /* in STATE_DIR */
+#define YARD_NAME ".backstop-quarantine" /* at the top of another file system */
 #define HELD_NAME_SIZE 32
 
 enum held_state { HELD_HELD = 0, HELD_RESTORED, HELD_RELEASED, HELD_PURGED };
@@ -55,10 +55,10 @@ struct held {
     uint32_t case_number, id, boot, generation;
     const char *path, *held_at, *set_name;
     enum held_state state;
-    bool in_place;     /* a directory whose owner, mode and attributes alone were put back */
-    const char *from;  /* "recovery", or "restore": was displaced by a suspect that came back */
+    bool in_place;       /* a directory whose owner, mode and attributes alone were put back */
+    const char *from;    /* "recovery", or "restore": was displaced by a suspect that came back */
     uint32_t instead_of; /* with "restore": id of that suspect */
-    uint64_t inode;    /* the suspect's */
+    uint64_t inode;      /* the suspect's */
     const char *sha256, *replaced_by; /* hex or NULL */
     uint64_t size;
 };
@@ -74,7 +74,8 @@ int held_set_state(int case_fd, struct held *held, enum held_state state);
 /* -EBADMSG: ID.json is not a record. held_free() afterwards. 0 or -errno. */
 int held_read(int case_fd, uint32_t id, struct held *held);
 void held_free(struct held *held);
-/* The suspect's entry as written down; strings are allocated, entry_release() frees. 0 or -errno. */
+/* The suspect's entry as written down; strings are allocated, entry_release() frees. 0 or -errno.
+ */
 int held_entry(const struct held *held, struct entry *entry);
 void entry_release(struct entry *entry);
 
@@ -83,7 +84,8 @@ uint32_t held_last_id(const struct place *place, uint32_t case_number);
 
 /* Opens the directory in which the suspect lies: fd or -errno. */
 int held_open_yard(const struct place *place, const struct held *held);
-/* Opens the directory of an absolute path, no symbolic links; *name is its last part. fd or -errno. */
+/* Opens the directory of an absolute path, no symbolic links; *name is its last part. fd or -errno.
+ */
 int parent_open(const struct place *place, const char *path, const char **name);
 /* As parent_open, but makes the directories that are missing (0755). */
 int parent_make(const struct place *place, const char *path, const char **name);

@@ -44,8 +44,7 @@ static int add_items(struct intents *intents, const struct json_object *record, 
 {
     struct json_object *changes = array_of(record, "changes");
     size_t count = length_of(changes);
-    struct intended *items =
-        realloc(intents->items, (intents->count + count + 1) * sizeof *items);
+    struct intended *items = realloc(intents->items, (intents->count + count + 1) * sizeof *items);
     if (!items)
         return -ENOMEM;
     intents->items = items;
@@ -212,9 +211,8 @@ static struct json_object *move_to_json(const struct move *move)
 
 static struct json_object *record_of(const char *event, const struct ticket *ticket)
 {
-    struct json_object *record =
-        journal_record(event, ticket->number, ticket->case_number,
-                       reason_string((enum reason)ticket->first_reason));
+    struct json_object *record = journal_record(event, ticket->number, ticket->case_number,
+                                                reason_string((enum reason)ticket->first_reason));
     if (!record)
         return NULL;
     add_text(record, "rung", rung_string((enum rung)ticket->rung));

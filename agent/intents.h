@@ -17,7 +17,7 @@ struct intended {
     const char *path; /* the journal's own */
     int64_t seq;      /* of the intent */
     bool pending;
-    bool taken;       /* a suspect lies in the quarantine under this id: it is not used again */
+    bool taken; /* a suspect lies in the quarantine under this id: it is not used again */
 };
 
 struct intents {

@@ -10,8 +10,8 @@
 #include "io.h"
 #include "journal.h"
 
-#define JOURNAL_DEPTH 16                  /* of nesting; our records use 4 */
-#define JOURNAL_TAIL ((size_t)64 << 20)   /* no record is longer */
+#define JOURNAL_DEPTH 16                /* of nesting; our records use 4 */
+#define JOURNAL_TAIL ((size_t)64 << 20) /* no record is longer */
 #define HASH_TEXT_SIZE (2 * SHA256_SIZE + 1)
 
 /* The chain's state: what the next record must say. */
@@ -62,7 +62,8 @@ static bool says_torn(const struct json_object *record)
            json_object_get_boolean(value);
 }
 
-/* The record on one line, or NULL: not an object, bytes left over, or without the fields of ours. */
+/* The record on one line, or NULL: not an object, bytes left over, or without the fields of ours.
+ */
 static struct json_object *line_parse(const char *line, size_t size)
 {
     if (size == 0 || size > JOURNAL_TAIL || line[0] != '{')
@@ -163,9 +164,9 @@ int journal_read(const struct place *place, struct journal *journal, struct diag
 {
     char *text = NULL;
     size_t size = 0;
-    int err = place->state_fd < 0 ? -ENOENT
-                                  : io_read_all(place->state_fd, JOURNAL_NAME, JOURNAL_TAIL * 4,
-                                                &text, &size);
+    int err = place->state_fd < 0
+                  ? -ENOENT
+                  : io_read_all(place->state_fd, JOURNAL_NAME, JOURNAL_TAIL * 4, &text, &size);
     if (err == -ENOENT) {
         *journal = (struct journal){0};
         return 0;
@@ -177,12 +178,12 @@ int journal_read(const struct place *place, struct journal *journal, struct diag
     if (err == 0 && journal->broken_line)
         diag_report(diag, DIAG_WARNING,
                     STATE_DIR "/" JOURNAL_NAME ":%zu: the chain of records does not hold from "
-                    "here; keep a copy of the file, later records are used as they stand",
+                              "here; keep a copy of the file, later records are used as they stand",
                     journal->broken_line);
     else if (err == 0 && journal->torn)
         diag_report(diag, DIAG_WARNING,
                     STATE_DIR "/" JOURNAL_NAME ": the last line is incomplete (power was cut "
-                    "while it was written); it is passed over");
+                              "while it was written); it is passed over");
     return err;
 }
 

@@ -26,7 +26,8 @@ struct journal {
     size_t broken_line; /* first line whose chain does not hold, from 1; 0: whole */
 };
 
-/* A record with the fields that every line has; the caller adds the event's own. NULL: no memory. */
+/* A record with the fields that every line has; the caller adds the event's own. NULL: no memory.
+ */
 struct json_object *journal_record(const char *event, uint32_t boot, uint32_t case_number,
                                    const char *reason);
 /* Takes ownership of record (an object with "event" and the event's own fields); adds seq and prev;

@@ -106,7 +106,8 @@ static int write_in(const char *run, const char *directory, const char *name, co
 static void print_masks(FILE *conf, FILE *list, const struct strings *names,
                         const struct strings *except)
 {
-    fputs("# Written by Backstop for this boot alone: a recovery keeps these from loading.\n", conf);
+    fputs("# Written by Backstop for this boot alone: a recovery keeps these from loading.\n",
+          conf);
     for (size_t i = 0; i < names->count; i++) {
         if (masks_hold(except, names->items[i]))
             continue;

@@ -127,7 +127,7 @@ static int list_one(const struct place *place, struct quarantine *list, uint32_t
     else if (err < 0 && err != -ENOMEM) {
         diag_report(diag, DIAG_WARNING,
                     STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s; the suspect beside it is "
-                    "untouched, and the journal names it",
+                              "untouched, and the journal names it",
                     case_number, id, strerror(-err));
         err = 0;
     }
@@ -262,8 +262,8 @@ static int item_take(const struct place *place, uint32_t case_number, uint32_t i
                     "shows all",
                     case_number, id);
     else if (err < 0)
-        diag_report(diag, DIAG_ERROR, STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s",
-                    case_number, id, strerror(-err));
+        diag_report(diag, DIAG_ERROR, STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s", case_number,
+                    id, strerror(-err));
     return err;
 }
 
@@ -624,9 +624,10 @@ static int release_to(struct item *item, int dir_fd, const char *name, const cha
 
 static const char *destination_remedy(int err)
 {
-    return err == -EEXIST  ? "; name a path that does not exist"
-           : err == -EXDEV ? "; name a path on the file system where it lies, and copy it from there"
-                           : "";
+    return err == -EEXIST ? "; name a path that does not exist"
+           : err == -EXDEV
+               ? "; name a path on the file system where it lies, and copy it from there"
+               : "";
 }
 
 int quarantine_release(const struct place *place, uint32_t case_number, uint32_t id,

@@ -13,14 +13,14 @@
 
 struct quarantined {
     uint32_t case_number;
-    uint32_t id;     /* within the case, from 1; people write CASE/ID, "7/3" */
-    char *path;      /* where it was */
-    char *held_at;   /* where it lies now, beneath root */
+    uint32_t id;   /* within the case, from 1; people write CASE/ID, "7/3" */
+    char *path;    /* where it was */
+    char *held_at; /* where it lies now, beneath root */
     char *set_name;
     const char *state; /* "held", "restored" (back in place), "released", "purged" */
-    char *sha256;    /* hex, or NULL for links and directories */
+    char *sha256;      /* hex, or NULL for links and directories */
     uint64_t size;
-    char *replaced_by; /* sha256 of the good version put in its place, or NULL: taken out */
+    char *replaced_by;   /* sha256 of the good version put in its place, or NULL: taken out */
     uint32_t generation; /* that the good version came from; 0: none */
 };
 

@@ -78,7 +78,8 @@ static bool name_exists(int dir_fd, uint32_t id)
     return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The yard that the item's good version was made ready in, where no record of a suspect names it. */
+/* The yard that the item's good version was made ready in, where no record of a suspect names it.
+ */
 static int open_unrecorded_yard(struct recovery *recovery, const struct intended *item)
 {
     const struct yard *yard;
@@ -100,7 +101,7 @@ static int settle_one(struct recovery *recovery, struct intended *item)
     if (case_fd < 0)
         return case_fd == -ENOENT ? 0 : case_fd;
     int err = held_read(case_fd, item->id, &held);
-    int yard_fd = err == 0 ? held_open_yard(&recovery->place, &held)
+    int yard_fd = err == 0                            ? held_open_yard(&recovery->place, &held)
                   : err == -ENOENT || err == -EBADMSG ? open_unrecorded_yard(recovery, item)
                                                       : err;
     if (yard_fd >= 0) {
@@ -179,8 +180,8 @@ static int append(struct recovery *recovery, struct json_object *record, int64_t
     }
     json_object_put(record);
     if (err < 0)
-        diag_report(recovery->diag, DIAG_ERROR, STATE_DIR "/" JOURNAL_NAME ": %s%s",
-                    strerror(-err), err == -ENOSPC ? "; make room on the disk" : "");
+        diag_report(recovery->diag, DIAG_ERROR, STATE_DIR "/" JOURNAL_NAME ": %s%s", strerror(-err),
+                    err == -ENOSPC ? "; make room on the disk" : "");
     return err;
 }
 
@@ -296,15 +297,14 @@ static int apply(struct recovery *recovery)
 static int probe(struct recovery *recovery)
 {
     const struct inventory *good = good_history_newest(recovery->history);
-    int err = changes_probe(&recovery->place, &recovery->sets, good, &recovery->changes,
-                            recovery->diag);
+    int err =
+        changes_probe(&recovery->place, &recovery->sets, good, &recovery->changes, recovery->diag);
     if (err == 0)
-        err = suspects_find(&recovery->place, &recovery->sets, recovery->history,
-                            &recovery->changes, (enum rung)recovery->ticket->rung,
-                            &recovery->suspects, recovery->diag);
+        err =
+            suspects_find(&recovery->place, &recovery->sets, recovery->history, &recovery->changes,
+                          (enum rung)recovery->ticket->rung, &recovery->suspects, recovery->diag);
     if (err < 0)
-        diag_report(recovery->diag, DIAG_ERROR, "what changed cannot be told: %s",
-                    strerror(-err));
+        diag_report(recovery->diag, DIAG_ERROR, "what changed cannot be told: %s", strerror(-err));
     return err;
 }
 
@@ -341,8 +341,7 @@ static int finish_without_moves(struct recovery *recovery, const char *note)
 {
     if (recovery->intents.pending_count > 0)
         return done(recovery);
-    return append(recovery,
-                  nothing_describe(recovery->ticket, what_stands(recovery), note), NULL);
+    return append(recovery, nothing_describe(recovery->ticket, what_stands(recovery), note), NULL);
 }
 
 static int recover_with_history(struct recovery *recovery)
@@ -378,10 +377,8 @@ int recover(const struct place *place, const struct ticket *ticket, struct recov
             struct diag *diag)
 {
     struct recovery recovery = {.place = *place, .ticket = ticket, .diag = diag};
-    recovery.exchange = (struct exchange){.yards.place = &recovery.place,
-                                          .diag = diag,
-                                          .boot = ticket->number,
-                                          .from = "recovery"};
+    recovery.exchange = (struct exchange){
+        .yards.place = &recovery.place, .diag = diag, .boot = ticket->number, .from = "recovery"};
     int err = recovery_open(&recovery);
     if (err == 0)
         err = recover_opened(&recovery);

@@ -17,13 +17,16 @@
 #include "receipt.h"
 
 struct recover_result {
-    enum applied applied; /* PUT_BACK also where an earlier boot of this case put back and that stands */
+    enum applied
+        applied; /* PUT_BACK also where an earlier boot of this case put back and that stands */
     struct plan_summary summary; /* of this run, in files */
     size_t suspects;             /* files put back or taken out in this run */
-    bool rebuild_initramfs; /* a driver or loading change was put back: the image may hold the suspect */
+    bool rebuild_initramfs;      /* a driver or loading change was put back: the image may hold the
+                                    suspect */
 };
 
-/* 0 or -errno; on failure as much as could be done was done, and result says APPLIED_FAILED or what stands. */
+/* 0 or -errno; on failure as much as could be done was done, and result says APPLIED_FAILED or what
+ * stands. */
 int recover(const struct place *place, const struct ticket *ticket, struct recover_result *result,
             struct diag *diag);
 

@@ -50,8 +50,7 @@ int early_report_write(const char *run_dir, const struct early_report *report)
     if (fd < 0)
         return fd;
     struct json_object *json = report_to_json(report);
-    const char *text =
-        json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY) : NULL;
+    const char *text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY) : NULL;
     int err = text ? io_write_atomic(fd, EARLY_REPORT_NAME, text, strlen(text), 0644) : -ENOMEM;
     json_object_put(json);
     close(fd);
@@ -101,8 +100,8 @@ static int report_from_json(const struct json_object *json, struct early_report 
 int early_report_parse(const char *text, struct early_report *report)
 {
     struct json_object *json = json_tokener_parse(text);
-    int err = json_object_is_type(json, json_type_object) ? report_from_json(json, report)
-                                                          : -EBADMSG;
+    int err =
+        json_object_is_type(json, json_type_object) ? report_from_json(json, report) : -EBADMSG;
     json_object_put(json);
     return err;
 }

@@ -14,14 +14,14 @@
 #define MASKED_NAME "masked"
 
 struct early_report {
-    bool present;     /* early.json was there and whole */
-    enum mode mode;   /* of this boot: the ticket's, but normal where there was nothing to put back */
-    uint32_t number;  /* ticket's boot */
+    bool present;   /* early.json was there and whole */
+    enum mode mode; /* of this boot: the ticket's, but normal where there was nothing to put back */
+    uint32_t number; /* ticket's boot */
     uint32_t case_number;
     enum applied applied;
     struct plan_summary summary;
     bool rebuild_initramfs;
-    int error;        /* -errno of the recovery; 0: none */
+    int error; /* -errno of the recovery; 0: none */
 };
 
 /* Makes run_dir if missing. 0 or -errno. */

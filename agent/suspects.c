@@ -336,11 +336,8 @@ int suspects_find(const struct place *place, const struct sets *sets, struct goo
                   struct diag *diag)
 {
     struct suspects found = {0};
-    struct finding finding = {.place = place,
-                              .history = history,
-                              .changes = changes,
-                              .suspects = &found,
-                              .diag = diag};
+    struct finding finding = {
+        .place = place, .history = history, .changes = changes, .suspects = &found, .diag = diag};
     int err = make_room(&finding);
     if (err == 0)
         find_all(&finding, sets, rung);

@@ -93,8 +93,8 @@ static struct json_object *item_to_json(const struct quarantined *item)
 
 static void print_json(struct json_object *json)
 {
-    puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY |
-                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    puts(json_object_to_json_string_ext(json,
+                                        JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(json);
 }
 
@@ -231,8 +231,7 @@ static int run_purge(const struct place *place, const struct quarantine_words *w
 struct action {
     const char *name;
     int words; /* with its own name */
-    int (*run)(const struct place *place, const struct quarantine_words *words,
-               struct diag *diag);
+    int (*run)(const struct place *place, const struct quarantine_words *words, struct diag *diag);
 };
 
 static const struct action actions[] = {

@@ -1,0 +1,624 @@
+/*
+ * Recovery: what is put back, what is kept, and that a cut anywhere changes nothing of that.
+ */
+#include "check.h"
+#include "cut.h"
+#include "quarantine.h"
+#include "recover.h"
+#include "journal.h"
+#include "reserve.h"
+#include "store.h"
+#include "world.h"
+
+#define CASE 7u
+
+/* Unsigned and quick where every step counts double: under valgrind. */
+static unsigned long stride(unsigned long usual)
+{
+    return getenv("MODEL_QUICK") ? 40 * usual : usual;
+}
+
+static struct ticket ticket_at(enum rung rung)
+{
+    return (struct ticket){.number = 41,
+                           .case_number = CASE,
+                           .failures = 3,
+                           .rung = (uint8_t)rung,
+                           .stance = STANCE_RECOVERY,
+                           .case_open = 1,
+                           .first_reason = REASON_FAILED_CRASH};
+}
+
+static int recover_world(const struct world *world, enum rung rung, struct recover_result *result)
+{
+    struct place place;
+    struct ticket ticket = ticket_at(rung);
+    if (place_open(&place, world->root) < 0)
+        abort();
+    int err = recover(&place, &ticket, result, NULL);
+    place_close(&place);
+    return err;
+}
+
+/* ---- the tree ---- */
+
+static void own(const struct world *world, const char *path, uid_t uid, gid_t gid)
+{
+    if (geteuid() == 0 && lchown(world_path(world, path), uid, gid) < 0)
+        abort();
+}
+
+static void note(const struct world *world, const char *path, const char *value)
+{
+    if (geteuid() == 0 &&
+        setxattr(world_path(world, path), "trusted.note", value, strlen(value), 0) < 0)
+        abort();
+}
+
+static void sparse(const struct world *world, const char *path, char fill)
+{
+    world_file(world, path, "", 0600);
+    int fd = open(world_path(world, path), O_WRONLY);
+    if (fd < 0 || ftruncate(fd, 1 << 20) < 0 || pwrite(fd, &fill, 1, 900000) != 1)
+        abort();
+    close(fd);
+    world_time(world, path, WORLD_TIME);
+}
+
+static void make_sets(const struct world *world)
+{
+    world_dirs(world, "/etc/backstop/sets.d");
+    world_file(world, "/etc/backstop/sets.d/acme.conf",
+               "[set]\nclass=content\npath=/opt/acme/**\nnever=/opt/acme/identity\n"
+               "never=/opt/acme/mixed/identity\ndriver=acme-sensor\n",
+               0644);
+    world_file(world, "/etc/backstop/sets.d/kmod.conf",
+               "[set]\nclass=driver\npath=/opt/kmod/**\ndriver=acme_kmod\n", 0644);
+}
+
+static void hard_link(const struct world *world, const char *from, const char *to)
+{
+    if (link(world_path(world, from), world_path(world, to)) < 0)
+        abort();
+}
+
+/* As it stood when it was good. */
+static void make_good(const struct world *world)
+{
+    make_sets(world);
+    world_dirs(world, "/opt/acme/sub");
+    world_dirs(world, "/opt/acme/dir-to-file/below");
+    world_dirs(world, "/opt/acme/dir-to-link");
+    world_dirs(world, "/opt/acme/owned");
+    world_dirs(world, "/opt/kmod");
+    world_file(world, "/opt/acme/altered", "version 290\n", 0640);
+    own(world, "/opt/acme/altered", 12, 34);
+    note(world, "/opt/acme/altered", "good");
+    world_file(world, "/opt/acme/gone", "was here\n", 0600);
+    world_file(world, "/opt/acme/sub/gone", "was deeper\n", 0444);
+    chmod(world_path(world, "/opt/acme/sub"), 0750);
+    own(world, "/opt/acme/sub", 1, 2);
+    world_link(world, "/opt/acme/link", "altered");
+    world_file(world, "/opt/acme/file-to-dir", "a file\n", 0644);
+    world_file(world, "/opt/acme/file-to-link", "a file too\n", 0644);
+    world_file(world, "/opt/acme/dir-to-file/below/x", "x\n", 0644);
+    world_file(world, "/opt/acme/dir-to-link/y", "y\n", 0644);
+    world_link(world, "/opt/acme/link-to-file", "nowhere");
+    world_file(world, "/opt/acme/hard-a", "both altered\n", 0644);
+    hard_link(world, "/opt/acme/hard-a", "/opt/acme/hard-b");
+    world_file(world, "/opt/acme/hard-c", "one altered\n", 0644);
+    hard_link(world, "/opt/acme/hard-c", "/opt/acme/hard-d");
+    world_file(world, "/opt/acme/mode", "same bytes\n", 04755);
+    world_file(world, "/opt/acme/owned/z", "z\n", 0644);
+    chmod(world_path(world, "/opt/acme/owned"), 0711);
+    note(world, "/opt/acme/owned", "good");
+    world_file(world, "/opt/acme/identity", "sensor 1\n", 0600);
+    sparse(world, "/opt/acme/sparse", 'a');
+    world_file(world, "/opt/acme/same", "same\n", 0644);
+    world_file(world, "/opt/kmod/acme.ko", "driver 1\n", 0644);
+    world_time(world, "/opt/acme/sub", WORLD_TIME - 5);
+}
+
+static void remove_in(const struct world *world, const char *path)
+{
+    world_run("rm -rf", world_path(world, path), "");
+}
+
+/* The faulty update: every kind of change. */
+static void make_faulty(const struct world *world)
+{
+    world_file(world, "/opt/acme/altered", "version 291\n", 0600);
+    own(world, "/opt/acme/altered", 99, 99);
+    note(world, "/opt/acme/altered", "bad");
+    remove_in(world, "/opt/acme/gone");
+    remove_in(world, "/opt/acme/sub");
+    world_link(world, "/opt/acme/link", "elsewhere");
+    remove_in(world, "/opt/acme/file-to-dir");
+    world_dirs(world, "/opt/acme/file-to-dir/deep");
+    world_file(world, "/opt/acme/file-to-dir/deep/f", "f\n", 0644);
+    world_link(world, "/opt/acme/file-to-link", "same");
+    remove_in(world, "/opt/acme/dir-to-file");
+    world_file(world, "/opt/acme/dir-to-file", "no directory\n", 0644);
+    remove_in(world, "/opt/acme/dir-to-link");
+    world_link(world, "/opt/acme/dir-to-link", "owned");
+    world_file(world, "/opt/acme/link-to-file", "no link\n", 0644);
+    world_file(world, "/opt/acme/hard-a", "new a\n", 0644);
+    world_file(world, "/opt/acme/hard-b", "new b\n", 0644);
+    world_file(world, "/opt/acme/hard-c", "new c\n", 0644);
+    chmod(world_path(world, "/opt/acme/mode"), 0600);
+    chmod(world_path(world, "/opt/acme/owned"), 0700);
+    note(world, "/opt/acme/owned", "bad");
+    world_file(world, "/opt/acme/identity", "sensor 2\n", 0600);
+    sparse(world, "/opt/acme/sparse", 'b');
+    world_file(world, "/opt/acme/new", "new\n", 0644);
+    world_dirs(world, "/opt/acme/new-tree/below");
+    world_file(world, "/opt/acme/new-tree/a", "a\n", 0644);
+    world_file(world, "/opt/acme/new-tree/below/b", "b\n", 0644);
+    world_dirs(world, "/opt/acme/mixed");
+    world_file(world, "/opt/acme/mixed/identity", "mine\n", 0644);
+    world_file(world, "/opt/acme/mixed/c", "c\n", 0644);
+    world_file(world, "/opt/kmod/acme.ko", "driver 2\n", 0644);
+}
+
+/* What there is after a recovery: the good tree, with what is never touched as it was. */
+static void make_expected(const struct world *world)
+{
+    make_good(world);
+    world_file(world, "/opt/acme/identity", "sensor 2\n", 0600);
+    world_dirs(world, "/opt/acme/mixed");
+    world_file(world, "/opt/acme/mixed/identity", "mine\n", 0644);
+}
+
+static char *expected_tree(void)
+{
+    struct world world;
+    world_make(&world);
+    make_expected(&world);
+    char *seen = world_seen(&world, "/opt", NULL);
+    world_remove(&world);
+    return seen;
+}
+
+static void make_crashing(struct world *world)
+{
+    world_make(world);
+    make_good(world);
+    world_take_good(world);
+    make_faulty(world);
+}
+
+/* Suspects as the quarantine lists them, without ids where a refused call may have moved them. */
+static char *suspects_listed(const struct world *world, bool with_ids)
+{
+    struct place place;
+    struct quarantine list;
+    char *text = NULL, line[512], *lines[128];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    world_open(world, &place);
+    assert_int_equal(quarantine_list(&place, &list, NULL), 0);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct quarantined *item = &list.items[i];
+        snprintf(line, sizeof line, "%u %u %s %s %s %s", item->case_number, with_ids ? item->id : 0,
+                 item->path, item->state, item->sha256 ? item->sha256 : "-",
+                 with_ids && item->replaced_by ? item->replaced_by : "-");
+        lines[i] = strdup(line);
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        size_t least = i;
+        for (size_t k = i; k < list.count; k++)
+            least = strcmp(lines[k], lines[least]) < 0 ? k : least;
+        char *swap = lines[i];
+        lines[i] = lines[least];
+        lines[least] = swap;
+        fprintf(out, "%s\n", lines[i]);
+        free(lines[i]);
+    }
+    quarantine_free(&list);
+    place_close(&place);
+    fclose(out);
+    return text;
+}
+
+static void assert_same_text(const char *found, const char *wanted, const char *what,
+                             unsigned long at)
+{
+    if (strcmp(found, wanted) == 0)
+        return;
+    fprintf(stderr, "%s differs (call %lu)\n--- found\n%s--- wanted\n%s", what, at, found, wanted);
+    fail();
+}
+
+/* A refused call may have cost a second turn, and so more items; none may be missing. */
+static void assert_lines_within(const char *lines, const char *all, unsigned long at)
+{
+    for (const char *line = lines; *line; line += strcspn(line, "\n") + 1) {
+        char one[512];
+        snprintf(one, sizeof one, "%.*s\n", (int)strcspn(line, "\n"), line);
+        if (!strstr(all, one)) {
+            fprintf(stderr, "not in the quarantine (call %lu): %s--- found\n%s", at, one, all);
+            fail();
+        }
+    }
+}
+
+static void assert_tree(const struct world *world, const char *wanted, unsigned long at)
+{
+    char *seen = world_seen(world, "/opt", NULL);
+    assert_same_text(seen, wanted, "the tree", at);
+    free(seen);
+}
+
+/* ---- tests ---- */
+
+static void everything_is_put_back(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    char *wanted = expected_tree();
+    make_crashing(&world);
+    ino_t suspect = world_inode(&world, "/opt/acme/altered");
+    ino_t tree = world_inode(&world, "/opt/acme/new-tree");
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK);
+    assert_true(result.rebuild_initramfs);
+    assert_int_equal(result.summary.unprotected, 0);
+    assert_int_equal(result.summary.beyond_help, 0);
+    assert_tree(&world, wanted, 0);
+    assert_int_equal(world_inode(&world, "/opt/acme/hard-a"),
+                     world_inode(&world, "/opt/acme/hard-b"));
+    assert_int_equal(world_inode(&world, "/opt/acme/hard-c"),
+                     world_inode(&world, "/opt/acme/hard-d"));
+    struct stat st;
+    assert_int_equal(lstat(world_path(&world, "/opt/acme/sub"), &st), 0);
+    assert_int_equal(st.st_mtim.tv_sec, WORLD_TIME - 5);
+    assert_int_equal(lstat(world_path(&world, "/opt/acme/sparse"), &st), 0);
+    assert_true(st.st_blocks * 512 < 1 << 19);
+
+    struct place place;
+    struct quarantine list;
+    bool found_file = false, found_tree = false;
+    world_open(&world, &place);
+    assert_int_equal(quarantine_list(&place, &list, NULL), 0);
+    for (size_t i = 0; i < list.count; i++) {
+        assert_int_equal(list.items[i].case_number, CASE);
+        assert_string_equal(list.items[i].state, "held");
+        found_file |= world_inode(&world, list.items[i].held_at) == suspect;
+        found_tree |= world_inode(&world, list.items[i].held_at) == tree;
+    }
+    assert_true(found_file && found_tree);
+    quarantine_free(&list);
+    place_close(&place);
+    world_remove(&world);
+    free(wanted);
+}
+
+static size_t journal_count(const struct world *world, const char *event)
+{
+    struct place place;
+    struct journal journal;
+    size_t count = 0;
+    world_open(world, &place);
+    assert_int_equal(journal_read(&place, &journal, NULL), 0);
+    assert_int_equal(journal.broken_line, 0);
+    for (size_t i = 0; i < journal.count; i++)
+        count += strcmp(journal_text(journal.records[i], "event"), event) == 0;
+    journal_free(&journal);
+    place_close(&place);
+    return count;
+}
+
+static void again_there_is_nothing_to_do(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    make_crashing(&world);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    char *before = world_seen(&world, "", "journal");
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK); /* of this case: it stands */
+    assert_int_equal(result.suspects, 0);
+    assert_true(result.rebuild_initramfs);
+    char *after = world_seen(&world, "", "journal");
+    assert_string_equal(before, after);
+    assert_int_equal(journal_count(&world, "intent"), 1);
+    free(before);
+    free(after);
+    world_remove(&world);
+}
+
+static void nothing_changed_is_left_alone(void **state)
+{
+    static const struct {
+        enum rung rung;
+        enum applied applied;
+    } rows[] = {{RUNG_TARGETED, APPLIED_NOTHING},
+                {RUNG_ALL, APPLIED_NOTHING},
+                {RUNG_DRIVERS_OFF, APPLIED_MASKED},
+                {RUNG_HOLD, APPLIED_MASKED}};
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct world world;
+        struct recover_result result;
+        world_make(&world);
+        make_good(&world);
+        world_take_good(&world);
+        char *before = world_seen(&world, "", "journal");
+        assert_int_equal(recover_world(&world, rows[i].rung, &result), 0);
+        assert_int_equal(result.applied, rows[i].applied);
+        char *after = world_seen(&world, "", "journal");
+        assert_string_equal(before, after);
+        assert_int_equal(journal_count(&world, "done"), 1);
+        free(before);
+        free(after);
+        world_remove(&world);
+    }
+}
+
+static void without_a_good_generation_nothing_is_touched(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    make_faulty(&world);
+    char *before = world_seen(&world, "/opt", NULL);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    assert_tree(&world, before, 0);
+    assert_int_equal(journal_count(&world, "done"), 1);
+    free(before);
+    world_remove(&world);
+}
+
+static void damage_object(const struct world *world, const char *text)
+{
+    uint8_t digest[SHA256_SIZE];
+    char hex[2 * SHA256_SIZE + 1], path[256];
+    world_file(world, "/tmp-text", text, 0600);
+    int fd = open(world_path(world, "/tmp-text"), O_RDONLY);
+    assert_int_equal(io_copy_hash(fd, -1, digest), 0);
+    close(fd);
+    remove_in(world, "/tmp-text");
+    hex_of(digest, SHA256_SIZE, hex);
+    snprintf(path, sizeof path, STATE_DIR "/store/%.2s/%s", hex, hex + 2);
+    assert_true(world_has(world, path));
+    world_file(world, path, "damaged", 0400);
+}
+
+static void a_damaged_object_gives_way_to_an_older_version(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    uint32_t first = world_take_good(&world);
+    world_file(&world, "/opt/acme/altered", "version 290b\n", 0640);
+    assert_int_not_equal(world_take_good(&world), first);
+    damage_object(&world, "version 290b\n");
+    world_file(&world, "/opt/acme/altered", "version 291\n", 0640);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_string_equal(world_text(&world, "/opt/acme/altered"), "version 290\n");
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.suspects, 0); /* the older version is not a suspect */
+    struct place place;
+    struct quarantine list;
+    world_open(&world, &place);
+    assert_int_equal(quarantine_list(&place, &list, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.items[0].generation, first);
+    quarantine_free(&list);
+    place_close(&place);
+    world_remove(&world);
+}
+
+static void no_good_version_left_takes_the_suspect_out(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_take_good(&world);
+    damage_object(&world, "driver 1\n");
+    world_file(&world, "/opt/kmod/acme.ko", "driver 2\n", 0644);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_false(world_has(&world, "/opt/kmod/acme.ko"));
+    assert_int_equal(result.applied, APPLIED_PUT_BACK);
+    assert_int_equal(result.summary.unprotected, 1);
+    assert_int_equal(result.summary.taken_out, 1);
+    world_remove(&world);
+}
+
+static void what_is_not_mounted_is_not_gone(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_take_good(&world);
+    world_file(&world, "/etc/fstab", "UUID=1 / ext4 defaults 0 1\nUUID=2 /opt ext4 defaults 0 2\n",
+               0644);
+    remove_in(&world, "/opt");
+    world_dirs(&world, "/opt");
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    assert_false(world_has(&world, "/opt/acme"));
+    remove_in(&world, "/etc/fstab");
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK);
+    assert_string_equal(world_text(&world, "/opt/acme/sub/gone"), "was deeper\n");
+    world_remove(&world);
+}
+
+static void a_later_rung_goes_on_with_the_ids(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_take_good(&world);
+    world_file(&world, "/opt/acme/altered", "version 291\n", 0640);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    world_file(&world, "/opt/acme/altered", "version 292\n", 0640);
+    assert_int_equal(recover_world(&world, RUNG_DRIVERS_OFF, &result), 0);
+    char *listed = suspects_listed(&world, true);
+    assert_non_null(strstr(listed, "7 1 /opt/acme/altered held"));
+    assert_non_null(strstr(listed, "7 2 /opt/acme/altered held"));
+    free(listed);
+    world_remove(&world);
+}
+
+/* ---- cuts and refusals ---- */
+
+struct plan_of_lies {
+    const char *name;
+    unsigned lies;
+    int fail_with; /* 0: cut */
+    unsigned long stride;
+    bool with_ids; /* quarantine is the same to the id */
+};
+
+/* In a child, since a cut ends it. Exit status; *calls is told by a pipe. */
+static int run_child(const struct world *world, const struct plan_of_lies *lies, unsigned long at,
+                     unsigned long *calls)
+{
+    int ends[2], status = 0;
+    if (pipe(ends) < 0)
+        abort();
+    pid_t child = fork();
+    if (child == 0) {
+        struct recover_result result;
+        cut.on = true;
+        cut.lies = lies->lies;
+        cut.fail_with = lies->fail_with;
+        cut.cut_at = lies->fail_with ? 0 : at;
+        cut.fail_at = lies->fail_with ? at : 0;
+        int err = recover_world(world, RUNG_ALL, &result);
+        cut.on = false;
+        if (write(ends[1], &cut.calls, sizeof cut.calls) < 0)
+            abort();
+        _exit(err < 0 ? 1 : 0);
+    }
+    close(ends[1]);
+    waitpid(child, &status, 0);
+    ssize_t got = read(ends[0], calls, sizeof *calls);
+    close(ends[0]);
+    if (!WIFEXITED(status) || (WEXITSTATUS(status) != CUT_STATUS && got != sizeof *calls))
+        fail_msg("%s, call %lu: the child ended with status %x", lies->name, at, (unsigned)status);
+    return WEXITSTATUS(status);
+}
+
+static const char *const altered_paths[] = {
+    "/opt/acme/altered", "/opt/acme/link",    "/opt/acme/file-to-link", "/opt/acme/link-to-file",
+    "/opt/acme/hard-a",  "/opt/acme/hard-b",  "/opt/acme/hard-c",       "/opt/acme/mode",
+    "/opt/acme/owned",   "/opt/kmod/acme.ko", "/opt/acme/sparse"};
+
+static void assert_never_neither(const struct world *world, unsigned long at)
+{
+    for (size_t i = 0; i < ROWS(altered_paths); i++)
+        if (!world_has(world, altered_paths[i]))
+            fail_msg("%s: neither old nor new after call %lu", altered_paths[i], at);
+}
+
+static void run_lies(const struct plan_of_lies *lies)
+{
+    struct world crashing, world;
+    char *wanted = expected_tree();
+    unsigned long calls = 0, at = 1;
+    make_crashing(&crashing);
+    world_copy(&crashing, &world);
+    assert_int_equal(run_child(&world, lies, 0, &calls), 0);
+    assert_true(calls > 50);
+    assert_tree(&world, wanted, 0);
+    char *suspects = suspects_listed(&world, lies->with_ids);
+    world_remove(&world);
+    for (; at <= calls; at += stride(lies->stride)) {
+        unsigned long ignored;
+        world_copy(&crashing, &world);
+        int status = run_child(&world, lies, at, &ignored);
+        if (!lies->fail_with) {
+            assert_int_equal(status, CUT_STATUS);
+            assert_never_neither(&world, at);
+        }
+        struct plan_of_lies none = {.name = lies->name, .lies = lies->lies};
+        assert_int_equal(run_child(&world, &none, 0, &ignored), 0);
+        assert_tree(&world, wanted, at);
+        char *listed = suspects_listed(&world, lies->with_ids);
+        if (lies->with_ids)
+            assert_same_text(listed, suspects, "the quarantine", at);
+        else
+            assert_lines_within(suspects, listed, at);
+        free(listed);
+        world_remove(&world);
+    }
+    free(suspects);
+    free(wanted);
+    world_remove(&crashing);
+}
+
+static const struct plan_of_lies CUT_ANYWHERE = {"cut anywhere", 0, 0, 1, true};
+static const struct plan_of_lies CUT_AND_LOST = {"cut, unsynced bytes lost", LOSE_UNSYNCED, 0, 1,
+                                                 true};
+static const struct plan_of_lies CUT_NO_EXCHANGE = {"cut, no RENAME_EXCHANGE",
+                                                    NO_EXCHANGE | LOSE_UNSYNCED, 0, 1, true};
+static const struct plan_of_lies DISK_FULL_ONCE = {"disk full once", 0, ENOSPC, 1, false};
+static const struct plan_of_lies EIO_ONCE = {"EIO once", 0, EIO, 1, false};
+
+static void power_is_cut_or_a_call_refused(void **state)
+{
+    run_lies(*state);
+}
+
+static void full_disk_gives_up_the_reserve(void **state)
+{
+    struct world world;
+    struct place place;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_open(&world, &place);
+    assert_int_equal(reserve_keep(&place), 0);
+    assert_int_equal(reserve_keep(&place), 0);
+    struct stat st;
+    assert_int_equal(stat(world_path(&world, STATE_DIR "/" RESERVE_NAME), &st), 0);
+    assert_true(st.st_blocks * 512 >= RESERVE_SIZE);
+    assert_true(reserve_give_up(&place));
+    assert_false(world_has(&world, STATE_DIR "/" RESERVE_NAME));
+    assert_false(reserve_give_up(&place));
+    place_close(&place);
+    world_remove(&world);
+}
+
+#define LIES(plan)                                                                                 \
+    {                                                                                              \
+#plan, power_is_cut_or_a_call_refused, NULL, NULL, (void *)(uintptr_t)&plan                \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_is_put_back),
+        cmocka_unit_test(again_there_is_nothing_to_do),
+        cmocka_unit_test(nothing_changed_is_left_alone),
+        cmocka_unit_test(without_a_good_generation_nothing_is_touched),
+        cmocka_unit_test(a_damaged_object_gives_way_to_an_older_version),
+        cmocka_unit_test(no_good_version_left_takes_the_suspect_out),
+        cmocka_unit_test(what_is_not_mounted_is_not_gone),
+        cmocka_unit_test(a_later_rung_goes_on_with_the_ids),
+        cmocka_unit_test(full_disk_gives_up_the_reserve),
+        LIES(CUT_ANYWHERE),
+        LIES(CUT_AND_LOST),
+        LIES(CUT_NO_EXCHANGE),
+        LIES(DISK_FULL_ONCE),
+        LIES(EIO_ONCE),
+    };
+    cmocka_set_test_filter(getenv("TEST_FILTER"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
