@@ -1,0 +1,177 @@
+/* health.c with real programs: order, what is required, what hides what, time limits. */
+#include "scratch.h"
+
+#include <signal.h>
+
+#include "health.h"
+
+static struct place place;
+
+static int begin(void **state)
+{
+    return scratch_make(state) < 0 || place_open(&place, scratch) < 0 ? -1 : 0;
+}
+
+static int end(void **state)
+{
+    place_close(&place);
+    return scratch_remove(state);
+}
+
+/* A check that writes its name to LOG and ends with `status`. */
+static void put_check(const char *path, int status)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, "#!/bin/sh\nbasename \"$0\" >>%s/log\nexit %d\n", scratch, status);
+    put_bytes(path, text, strlen(text), 0755);
+}
+
+static void checks_run_in_the_order_of_their_names(void **state)
+{
+    struct health health = {0};
+
+    (void)state;
+    put_check("etc/backstop/check/required.d/30-c", 0);
+    put_check("usr/lib/backstop/check/required.d/10-a", 0);
+    put_check("etc/greenboot/check/wanted.d/20-b", 0);
+    put_check("usr/lib/greenboot/check/required.d/40-d.sh", 0);
+    put_check("usr/lib/backstop/check/wanted.d/.hidden", 1);
+    put_bytes("etc/backstop/check/required.d/15-not-executable", "exit 1\n", 7, 0644);
+    make_dirs("etc/backstop/check/required.d/16-directory");
+    assert_int_equal(health_run(&place, 10, &health, NULL), 0);
+    assert_file("log", "10-a\n20-b\n30-c\n40-d.sh\n");
+    assert_int_equal(health.count, 4);
+    assert_int_equal(health.failed_required, 0);
+    health_free(&health);
+}
+
+static void nothing_to_check_is_healthy(void **state)
+{
+    struct health health = {0};
+
+    (void)state;
+    assert_int_equal(health_run(&place, 10, &health, NULL), 0);
+    assert_int_equal(health.count, 0);
+    assert_int_equal(health.failed_required, 0);
+    health_free(&health);
+}
+
+static void required_and_wanted(void **state)
+{
+    static const struct {
+        const char *name, *path;
+        int status;
+        size_t required, wanted;
+        unsigned errors, warnings;
+    } rows[] = {
+        {"required passes", "etc/backstop/check/required.d/x", 0, 0, 0, 0, 0},
+        {"required fails", "etc/backstop/check/required.d/x", 3, 1, 0, 1, 0},
+        {"wanted fails", "etc/backstop/check/wanted.d/x", 3, 0, 1, 0, 1},
+        {"greenboot's required fails", "etc/greenboot/check/required.d/x.sh", 1, 1, 0, 1, 0},
+        {"greenboot's wanted fails", "usr/lib/greenboot/check/wanted.d/x.sh", 1, 0, 1, 0, 1},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct health health = {0};
+        struct diag diag = {0};
+
+        if (i > 0)
+            assert_int_equal(begin(state), 0);
+        put_check(rows[i].path, rows[i].status);
+        print_message("  %s\n", rows[i].name);
+        assert_int_equal(health_run(&place, 10, &health, &diag), 0);
+        assert_int_equal(health.failed_required, rows[i].required);
+        assert_int_equal(health.failed_wanted, rows[i].wanted);
+        assert_int_equal(health.checks[0].status, rows[i].status);
+        assert_int_equal(diag.errors, rows[i].errors);
+        assert_int_equal(diag.warnings, rows[i].warnings);
+        health_free(&health);
+        if (i + 1 < ROWS(rows))
+            assert_int_equal(end(state), 0);
+    }
+}
+
+static void the_administrator_hides_the_vendor(void **state)
+{
+    struct health health = {0};
+
+    (void)state;
+    put_check("usr/lib/backstop/check/required.d/10-disk", 1);
+    make_dirs("etc/backstop/check/required.d");
+    assert_int_equal(symlink("/dev/null", at("etc/backstop/check/required.d/10-disk")), 0);
+    assert_int_equal(health_run(&place, 10, &health, NULL), 0);
+    assert_int_equal(health.count, 0);
+    health_free(&health);
+}
+
+/* The check starts a child that ignores SIGTERM and tells its number: none of them is left. */
+static void a_check_that_hangs_is_ended_with_its_children(void **state)
+{
+    struct health health = {0};
+    char text[512], *bytes;
+    size_t size;
+    pid_t child;
+
+    (void)state;
+    snprintf(text, sizeof text,
+             "#!/bin/sh\n(trap '' TERM; while :; do sleep 100; done) &\necho $! >%s/child\nwait\n",
+             scratch);
+    put_bytes("etc/backstop/check/required.d/10-hangs", text, strlen(text), 0755);
+    put_check("etc/backstop/check/required.d/20-after", 0);
+    assert_int_equal(health_run(&place, 1, &health, NULL), 0);
+    assert_int_equal(health.failed_required, 1);
+    assert_int_equal(health.checks[0].outcome, HEALTH_TIMED_OUT);
+    assert_int_equal(health.checks[1].outcome, HEALTH_PASSED);
+    health_free(&health);
+    bytes = get_file("child", &size);
+    child = (pid_t)atol(bytes);
+    free(bytes);
+    assert_true(child > 1);
+    /* killed with the group; it may stand as a zombie until init has reaped it */
+    snprintf(text, sizeof text, "/proc/%d/stat", (int)child);
+    if (kill(child, 0) == 0) {
+        char stat[256] = "";
+        FILE *file = fopen(text, "r");
+
+        if (file) {
+            assert_non_null(fgets(stat, sizeof stat, file));
+            fclose(file);
+            assert_non_null(strstr(stat, ") Z ") ? stat : strstr(stat, ") X "));
+        }
+    }
+}
+
+static void a_check_that_cannot_be_run(void **state)
+{
+    struct health health = {0};
+
+    (void)state;
+    put_bytes("etc/backstop/check/required.d/x", "#!/nowhere/sh\n", 14, 0755);
+    assert_int_equal(health_run(&place, 10, &health, NULL), 0);
+    assert_int_equal(health.failed_required, 1);
+    assert_int_equal(health.checks[0].outcome, HEALTH_NOT_RUN);
+    health_free(&health);
+}
+
+static void outcomes_have_words(void **state)
+{
+    (void)state;
+    for (int i = HEALTH_PASSED; i <= HEALTH_NOT_RUN; i++)
+        assert_string_not_equal(health_outcome_string((enum health_outcome)i), "unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(checks_run_in_the_order_of_their_names, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_to_check_is_healthy, begin, end),
+        cmocka_unit_test_setup_teardown(required_and_wanted, begin, end),
+        cmocka_unit_test_setup_teardown(the_administrator_hides_the_vendor, begin, end),
+        cmocka_unit_test_setup_teardown(a_check_that_hangs_is_ended_with_its_children, begin, end),
+        cmocka_unit_test_setup_teardown(a_check_that_cannot_be_run, begin, end),
+        cmocka_unit_test(outcomes_have_words),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
