@@ -11,7 +11,7 @@ RIG := $(B)/rig
 # The kernel of the rig: the newest whose headers are here.
 KVER = $(shell ls /usr/src | sed -n 's/^linux-headers-\(.*-amd64\)$$/\1/p' | sort -V | tail -1)
 
-RIG_VENDOR_SRC := $(sort $(wildcard qemu/vendor/* qemu/vendor/*/*))
+RIG_VENDOR_SRC := $(sort $(filter-out %.md,$(wildcard qemu/vendor/* qemu/vendor/*/*)))
 RIG_IMAGE_SRC := $(sort $(filter-out %/mkpayload.sh %/rig.conf,$(wildcard qemu/image/*)) qemu/image.mk \
                         $(shell find qemu/image/root -type f))
 RIG_FILES = $(shell find $(RIG_VENDOR_SRC) $(RIG_IMAGE_SRC) -maxdepth 0 -type f | sort)
@@ -50,16 +50,19 @@ $(RIG)/overlay.tar: $(RIG)/rig-agent $(RIG_IMAGE_SRC)
 	$(Q)tar -C $(RIG)/overlay --sort=name --owner=0 --group=0 --numeric-owner \
 	        --mode=u+rwX,go+rX,go-w --mtime=@1700000000 -cf $@ .
 
-# The base is named by what goes into it, so that going back and forth makes nothing twice.
-rig-base:
+# The base is named by what goes into it, so that going back and forth makes nothing twice; under a
+# lock, since two runs of make may want it at once.
+rig-base: $(RIG)/outbox.stamp
+	$(Q)mkdir -p $(RIG)
 	$(Q)base=base-$(RIG_BASE_HASH).raw; \
-	test -e $(RIG)/$$base || $(MAKE) --no-print-directory RIG_BASE=$(RIG)/$$base $(RIG)/$$base; \
+	{ test -e $(RIG)/$$base || flock $(RIG)/base.lock \
+	    $(MAKE) --no-print-directory RIG_BASE=$(RIG)/$$base $(RIG)/$$base; } && \
 	ln -sfn $$base $(RIG)/base.raw
 
 ifdef RIG_BASE
-$(RIG_BASE): $(RIG)/overlay.tar $(RIG)/acme-sentry_1.0_amd64.deb
+$(RIG_BASE): | $(RIG)/overlay.tar $(RIG)/acme-sentry_1.0_amd64.deb
 	$(call say,DEBIAN,$@)
-	$(Q)qemu/image/mkroot.sh $(KVER) $(RIG)/root.tar $^ >$(RIG)/mkroot.log 2>&1 || \
+	$(Q)qemu/image/mkroot.sh $(KVER) $(RIG)/root.tar $| >$(RIG)/mkroot.log 2>&1 || \
 	    { cat $(RIG)/mkroot.log >&2; exit 1; }
 	$(call say,DISK,$@)
 	$(Q)qemu/image/mkdisk.sh $(RIG)/root.tar $@
