@@ -624,6 +624,11 @@ static int open_given(const struct esp_query *query, struct esp *esp, struct dia
                     strerror(-error));
         return error;
     }
+    if (query->installed && !is_installed(&here)) {
+        esp_close(&here);
+        diag_report(diag, DIAG_ERROR, "%s has no " ESP_DIR ": run `backstop install`", query->dir);
+        return -ENOENT;
+    }
     identify(&here);
     *esp = here;
     return 0;
