@@ -197,8 +197,9 @@ int manifest_write(int dir_fd, const char *name, const struct inventory *invento
 
 struct reader {
     const char *name, *at, *end; /* end: where the trailer begins */
-    size_t line;
-    char *strings; /* room for every escaped string of the text, unescaped */
+    size_t line;                 /* that the last field was of */
+    bool ended;                  /* and that field was its last */
+    char *strings;               /* room for every escaped string of the text, unescaped */
     struct inventory *inventory;
     struct diag *diag;
 };
@@ -216,6 +217,8 @@ static bool take_field(struct reader *reader, char stop, const char **field, siz
 {
     const char *p = reader->at;
 
+    reader->line += reader->ended;
+    reader->ended = false;
     while (p < reader->end && *p != '\t' && *p != '\n')
         p++;
     if (p == reader->end || *p != stop)
@@ -223,7 +226,7 @@ static bool take_field(struct reader *reader, char stop, const char **field, siz
     *field = reader->at;
     *size = (size_t)(p - reader->at);
     reader->at = p + 1;
-    reader->line += stop == '\n';
+    reader->ended = stop == '\n';
     return true;
 }
 
@@ -440,9 +443,10 @@ static int take_entries(struct reader *reader)
         if (why)
             return refuse(reader, why);
     }
-    if (reader->at != reader->end)
-        return refuse(reader, "there are more entries than it says");
-    return 0;
+    if (reader->at == reader->end)
+        return 0;
+    reader->line++;
+    return refuse(reader, "there are more entries than it says");
 }
 
 /* A line "WORD N". */
