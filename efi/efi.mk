@@ -55,3 +55,20 @@ $(B)/efi/host/mem_renamed.o: efi/mem.c
 
 $(B)/tests/fake_efi.o: TEST_CFLAGS = $(EFI_HOST_CFLAGS)
 $(B)/tests/test_efi_image.o: | $(EFI_IMAGES)
+
+# ---- in OVMF ------------------------------------------------------------------------------------
+#: make check-ovmf the stage in real firmware (QEMU), boots in a row
+#: make bench-efi  guest time that the stage costs, beside straight chaining
+OVMF_NEXT_MODULES := file start variable mem
+
+$(B)/efi/ovmf_next.efi: $(B)/efi/x64/tests/ovmf_next.o $(OVMF_NEXT_MODULES:%=$(B)/efi/x64/efi/%.o) \
+                        $(CORE_SRCS:%.c=$(B)/efi/x64/%.o)
+	$(call say,LINK,$@)
+	$(Q)lld-link $(EFI_LDFLAGS) /out:$@ $^
+
+.PHONY: check-ovmf bench-efi
+check-ovmf: $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
+	$(Q)sh tests/ovmf_stage.sh test $(B)/efi
+
+bench-efi: $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
+	$(Q)sh tests/ovmf_stage.sh bench $(B)/efi

@@ -1,0 +1,198 @@
+/*
+ * ovmf_next.c - what the stage starts in tests/ovmf_stage.sh, in real firmware.
+ *
+ * One program under several names; it does what its file name says, and switches the machine off:
+ *
+ *   next.efi    prints the ticket, as an operating system would find it
+ *   good.efi    and hands back a good receipt
+ *   spoil.efi   and damages the ledger, which only firmware can
+ *   drop.efi    and deletes the ledger, as a power cut in the firmware's garbage collection may
+ *   fill.efi    and so, and fills NVRAM with dumps of panics
+ *   BOOTX64.EFI starts hop.efi, with the time of that in the load options
+ *   time.efi    prints how long ago that was, then as good.efi; so does hop.efi, without a receipt
+ */
+#include "stage.h"
+#include "file.h"
+#include "mem.h"
+#include "start.h"
+#include "chars.h"
+#include "variable.h"
+
+#define FILL_SIZE 1024u
+#define FILL_MAX 400u
+
+static EFI_GUID loaded_image_protocol = EFI_LOADED_IMAGE_PROTOCOL_GUID;
+static EFI_GUID vendor = BACKSTOP_GUID_INIT;
+static EFI_GUID crash = {
+    0xcfc8fc79, 0xbe2e, 0x4ddc, {0x97, 0xf0, 0x9f, 0x98, 0xbf, 0xe2, 0x98, 0xa0}};
+
+static uint64_t now(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static void print(EFI_SYSTEM_TABLE *table, const char *text)
+{
+    CHAR16 wide[256];
+    size_t i = 0;
+
+    for (; text[i] != '\0' && i < 255; i++)
+        wide[i] = (CHAR16)text[i];
+    wide[i] = 0;
+    table->ConOut->OutputString(table->ConOut, wide);
+}
+
+static void field(struct text *text, const char *name, uint32_t value)
+{
+    text_string(text, " ");
+    text_string(text, name);
+    text_string(text, "=");
+    text_number(text, value, 1);
+}
+
+static void ticket_print(EFI_SYSTEM_TABLE *table, struct ticket *ticket)
+{
+    struct variable found = {0};
+    EFI_STATUS status = variable_read(table->RuntimeServices, WIDE(TICKET_VARIABLE), &found);
+    enum record_state state =
+        ticket_decode(ticket, found.bytes, status == EFI_SUCCESS ? found.size : 0);
+    struct text text;
+    char line[256];
+
+    text_begin(&text, line, sizeof line);
+    text_string(&text, "\r\nTICKET");
+    field(&text, "state", (uint32_t)state);
+    field(&text, "attributes", found.attributes);
+    field(&text, "number", ticket->number);
+    field(&text, "failures", ticket->failures);
+    field(&text, "rung", ticket->rung);
+    field(&text, "stance", ticket->stance);
+    field(&text, "reason", ticket->last_reason);
+    field(&text, "found", ticket->ledger_found);
+    field(&text, "stored", ticket->stored);
+    field(&text, "dumps", ticket->dumps);
+    field(&text, "cleared", ticket->dumps_cleared);
+    text_string(&text, "\r\n");
+    print(table, line);
+}
+
+static void receipt_hand_back(EFI_SYSTEM_TABLE *table, uint32_t number)
+{
+    struct receipt receipt = {.number = number, .outcome = OUTCOME_GOOD, .phase = PHASE_BOOTED};
+    uint8_t bytes[RECEIPT_SIZE];
+
+    receipt_encode(&receipt, bytes);
+    variable_write(table->RuntimeServices, WIDE(RECEIPT_VARIABLE),
+                   LEDGER_ATTRIBUTES | EFI_VARIABLE_RUNTIME_ACCESS, bytes, sizeof bytes);
+}
+
+static void ledger_spoil(EFI_SYSTEM_TABLE *table)
+{
+    struct variable found;
+
+    variable_read(table->RuntimeServices, WIDE(LEDGER_VARIABLE), &found);
+    found.bytes[20] ^= 4;
+    table->RuntimeServices->SetVariable(WIDE(LEDGER_VARIABLE), &vendor, found.attributes,
+                                        found.size, found.bytes);
+}
+
+/* As efi-pstore does it, until nothing more goes in. */
+static void nvram_fill(EFI_SYSTEM_TABLE *table)
+{
+    UINT32 attributes = LEDGER_ATTRIBUTES | EFI_VARIABLE_RUNTIME_ACCESS;
+    uint8_t bytes[FILL_SIZE];
+    UINTN size = sizeof bytes;
+    unsigned count = 0;
+
+    memset(bytes, 0x5a, sizeof bytes);
+    while (count < FILL_MAX && size > 0) {
+        CHAR16 wide[40];
+        char name[40];
+        struct text text;
+
+        text_begin(&text, name, sizeof name);
+        text_string(&text, "dump-type0-");
+        text_number(&text, count % 14 + 1, 1);
+        text_string(&text, "-");
+        text_number(&text, count / 14, 1);
+        text_string(&text, "-1700000000-C");
+        for (size_t i = 0; i <= text.length; i++)
+            wide[i] = (CHAR16)name[i];
+        count++;
+        if (table->RuntimeServices->SetVariable(wide, &crash, attributes, size, bytes) !=
+            EFI_SUCCESS)
+            size /= 2;
+    }
+}
+
+static void hop(EFI_HANDLE image, EFI_SYSTEM_TABLE *table, EFI_LOADED_IMAGE *self, uint64_t *time)
+{
+    struct stage chain = {
+        .image = image, .table = table, .bs = table->BootServices, .rt = table->RuntimeServices};
+    EFI_LOADED_IMAGE options = *self;
+
+    options.LoadOptions = time;
+    options.LoadOptionsSize = sizeof *time;
+    chain.self = &options;
+    chain.conf.next_count = 1;
+    memcpy(chain.conf.next[0], "\\EFI\\test\\hop.efi", sizeof "\\EFI\\test\\hop.efi");
+    *time = now();
+    start_next(&chain);
+}
+
+static void time_print(EFI_SYSTEM_TABLE *table, EFI_LOADED_IMAGE *self, uint64_t arrived)
+{
+    struct text text;
+    char line[64];
+    uint64_t left = 0;
+
+    if (self->LoadOptionsSize == sizeof left)
+        memcpy(&left, self->LoadOptions, sizeof left);
+    text_begin(&text, line, sizeof line);
+    text_string(&text, "\r\nTICKS ");
+    text_number(&text, (uint32_t)(arrived - left), 1);
+    text_string(&text, "\r\n");
+    print(table, line);
+}
+
+/* "\EFI\test\NAME.efi" begins so; one letter tells them apart. */
+static char action_of(const EFI_LOADED_IMAGE *self)
+{
+    static const char directory[] = "\\EFI\\test\\";
+    char path[STAGECONF_PATH_MAX];
+
+    start_path_of(self->FilePath, path);
+    if (memcmp(path, directory, sizeof directory - 1) != 0)
+        return 'c'; /* \EFI\BOOT\BOOTX64.EFI */
+    return path[sizeof directory - 1];
+}
+
+EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
+{
+    uint64_t arrived = now();
+    uint64_t time;
+    struct ticket ticket = {0};
+    EFI_LOADED_IMAGE *self;
+    char action;
+
+    table->BootServices->HandleProtocol(image, &loaded_image_protocol, (void **)&self);
+    action = action_of(self);
+    if (action == 'c')
+        hop(image, table, self, &time);
+    if (action == 't' || action == 'h')
+        time_print(table, self, arrived);
+    ticket_print(table, &ticket);
+    if (action == 'g' || action == 't')
+        receipt_hand_back(table, ticket.number);
+    if (action == 's')
+        ledger_spoil(table);
+    if (action == 'd' || action == 'f')
+        variable_delete(table->RuntimeServices, WIDE(LEDGER_VARIABLE));
+    if (action == 'f')
+        nvram_fill(table);
+    table->RuntimeServices->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
+    return EFI_SUCCESS;
+}
