@@ -16,7 +16,7 @@
 #include "place.h"
 #include "slots.h"
 
-#define ESP_TYPE_GPT "c12a7328-f81f-11d2-ba4b-00c04fd43bb4" /* UEFI 2.10, 5.3.3 */
+#define ESP_TYPE_GPT "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" /* UEFI 2.10, 5.3.3 */
 #define ESP_TYPE_MBR "0xef"
 
 #if defined(__aarch64__)
