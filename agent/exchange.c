@@ -320,7 +320,9 @@ int exchange_names(int yard_fd, const char *ready, const char *kept, int dir_fd,
         !same_inode(dir_fd, name, yard_fd, kept))
         return -EEXIST; /* a suspect lies there already: never onto it */
     if (renameat2(yard_fd, ready, dir_fd, name, RENAME_EXCHANGE) == 0) {
-        rename_keeping(yard_fd, ready, yard_fd, kept); /* if not, held_settle() does it */
+        /* once more where it is refused; if not, held_settle() does it */
+        if (rename_keeping(yard_fd, ready, yard_fd, kept) < 0)
+            rename_keeping(yard_fd, ready, yard_fd, kept);
         return 0;
     }
     if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)

@@ -399,6 +399,16 @@ static struct earlier earlier_restore(const struct item *item, const struct jour
     return (struct earlier){0};
 }
 
+/* What a cut left half moved; nothing to be done where it was never begun. */
+static void settle_displaced(const struct item *item, uint32_t id)
+{
+    struct held displaced;
+    if (id == 0 || item->yard_fd < 0 || held_read(item->case_fd, id, &displaced) < 0)
+        return;
+    held_settle(item->place, item->yard_fd, id, &displaced);
+    held_free(&displaced);
+}
+
 /* The id for what is displaced: that of a restore which was cut, where nothing lies under it. */
 static int displaced_id(const struct item *item, uint32_t *id, bool *cut)
 {
@@ -411,6 +421,7 @@ static int displaced_id(const struct item *item, uint32_t *id, bool *cut)
     uint32_t there = held_last_id(item->place, item->held.case_number);
     struct earlier earlier = earlier_restore(item, &journal);
     held_name(name, earlier.displaced, "");
+    settle_displaced(item, earlier.displaced);
     *cut = earlier.cut && earlier.displaced &&
            (item->yard_fd < 0 || inode_at(item->yard_fd, name) == 0);
     *id = *cut ? earlier.displaced : (named > there ? named : there) + 1;
@@ -421,8 +432,12 @@ static int displaced_id(const struct item *item, uint32_t *id, bool *cut)
 /* The suspect and what stands at `name` change places; that is then called `displaced`. */
 static int swap(const struct item *item, int dir_fd, const char *name, const char *displaced)
 {
-    if (renameat2(item->yard_fd, item->name, dir_fd, name, RENAME_EXCHANGE) == 0)
-        return rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced);
+    if (renameat2(item->yard_fd, item->name, dir_fd, name, RENAME_EXCHANGE) == 0) {
+        /* once more where it is refused; held_find() knows it under either name */
+        if (rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced) < 0)
+            rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced);
+        return 0;
+    }
     if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
         return -errno;
     return exchange_by_link(item->yard_fd, item->name, displaced, dir_fd, name);
