@@ -5,8 +5,8 @@
  *   host:  run ID COMMAND        COMMAND is given to sh -c; ID is any word
  *   guest: hello BOOT_ID TARGET  once a connection; TARGET is the default target's name without
  *                                ".target" and without "backstop-": multi-user, safe
- *          out ID TEXT           one line of the command's output, stdout and stderr together; a line
- *                                over 4096 bytes comes as several
+ *          out ID TEXT           one line of the command's output, stdout and stderr together;
+ *                                a line over 4096 bytes comes as several
  *          end ID RC             its exit code, 128 + N if signal N ended it, 127 if not started
  * One command at a time; lines that are no command are passed over. A process that a command
  * leaves behind keeps running, and what it prints after the command's end is lost.
