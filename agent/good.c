@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "good_files.h"
+#include "io.h"
 #include "manifest.h"
 
 #define NAME_SIZE 32
@@ -87,30 +88,43 @@ int good_list(const struct place *place, uint32_t **generations, size_t *count)
     return error;
 }
 
-int good_load(const struct place *place, uint32_t generation, struct inventory *good,
-              struct diag *diag)
+static int parse_generation(const char *file, const char *text, size_t size, uint32_t generation,
+                            struct inventory *good, struct diag *diag)
 {
-    int fd = open_generations(place), error;
     struct inventory loaded;
-    char name[NAME_SIZE];
+    int error = manifest_parse(file, text, size, &loaded, diag);
 
-    if (fd < 0)
-        return fd;
-    manifest_name(generation, name);
-    error = manifest_read(fd, name, &loaded, diag);
-    close(fd);
     if (error)
         return error;
     if (loaded.generation != generation) {
-        diag_report(
-            diag, DIAG_ERROR,
-            "%s: it says that it is generation %u; it was renamed or copied and is not used", name,
-            loaded.generation);
+        diag_report(diag, DIAG_ERROR,
+                    "%s: it says that it is generation %u: renamed or copied; it is not used", file,
+                    loaded.generation);
         inventory_free(&loaded);
         return -EBADMSG;
     }
     *good = loaded;
     return 0;
+}
+
+int good_load(const struct place *place, uint32_t generation, struct inventory *good,
+              struct diag *diag)
+{
+    char file[sizeof STATE_DIR "/generations/" + NAME_SIZE], name[NAME_SIZE], *text;
+    int fd = open_generations(place), error;
+    size_t size;
+
+    if (fd < 0)
+        return fd;
+    manifest_name(generation, name);
+    snprintf(file, sizeof file, STATE_DIR "/generations/%s", name);
+    error = io_read_all(fd, name, MANIFEST_MAX_SIZE, &text, &size);
+    close(fd);
+    if (error)
+        return error;
+    error = parse_generation(file, text, size, generation, good, diag);
+    free(text);
+    return error;
 }
 
 int good_load_newest(const struct place *place, struct inventory *good, struct diag *diag)
