@@ -44,7 +44,7 @@ order_of() { grep -n "^/scripts/$1/$2 " "$early/scripts/$1/ORDER" | cut -d: -f1;
 comes_before() { [ "$(order_of "$1" "$2")" -lt "$(order_of "$1" "$3")" ]; }
 has_module() { find "$early/lib/modules/" -name "$1.ko*" | grep -q .; } # a glob: file names have - or _
 libraries_are_there() { ! chroot "$early" /lib64/ld-linux-x86-64.so.2 --list "$1" | grep 'not found'; }
-no_warning() { ! grep -E '^W: (backstop|.*backstop)' "$1"; }
+no_warning() { ! grep -E '^(W: )?backstop: ' "$1"; }
 is_first() { [ "$(head -n 1 "$early/scripts/$1/ORDER")" = "/scripts/$1/$2 \"\$@\"" ]; }
 
 # The same package under a higher version, with one line more in its configuration.
@@ -104,11 +104,13 @@ inside() { # DEB ROOT
 
     echo '#mine' >>"$root/etc/backstop/backstop.conf"
     sed -i 's/^\[policy\]/&\npanic-timeout=33/' "$root/etc/backstop/backstop.conf"
+    printf '[set]\nclass=content\npath=/etc/hostname\ndriver=acme-sensor\n' >"$root/etc/backstop/sets.d/acme.conf"
     row "a newer package is made" newer_package "$1"
     row "upgrades" in_chroot dpkg -i --force-confold /tmp/newer.deb
     row "upgrade keeps the administrator's settings" unchanged_settings
     unpack_image
     row "upgrade renews the initramfs from the settings" grep -qx 'panic=33' "$early/etc/backstop/figures"
+    row "upgrade renews the initramfs from the sets" grep -qx acme_sensor "$early/etc/backstop/drivers"
 
     mkdir -p "$root/var/lib/backstop/store" "$root/run/backstop" "$root/etc/backstop/check/required.d"
     touch "$root/var/lib/backstop/journal.jsonl" "$root/run/backstop/early.json" \
