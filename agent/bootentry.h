@@ -49,7 +49,8 @@ int boot_entry_make(const struct partition *partition, const char *description, 
                     const uint8_t *options, size_t options_size, uint8_t **bytes, size_t *size);
 /* True for an entry that starts the stage: STAGE_PATH, whatever its partition. */
 bool boot_entry_is_ours(const struct boot_entry *entry);
-/* True if the optional data is a firmware's mark on an entry that it made itself: not to be copied. */
+/* True if the optional data is a firmware's mark on an entry that it made itself: not to be copied.
+ */
 bool boot_entry_options_are_marks(const struct boot_entry *entry);
 
 /*

@@ -14,8 +14,8 @@
 #define UNIT_DIR "/usr/lib/systemd/system/"
 
 static const char *const network_units[] = {
-    "NetworkManager.service",      "systemd-networkd.service", "systemd-networkd.socket",
-    "systemd-resolved.service",    "networking.service",       "connman.service",
+    "NetworkManager.service",   "systemd-networkd.service", "systemd-networkd.socket",
+    "systemd-resolved.service", "networking.service",       "connman.service",
 };
 static const char *const ssh_units[] = {"ssh.service", "sshd.service", "ssh.socket", "sshd.socket",
                                         "dropbear.service"};

@@ -7,10 +7,10 @@
 
 #include "runstate.h"
 
-#define IDENTITIES_NAME "identities" /* in the run directory */
-#define RECEIPTED_NAME "receipt" /* in the run directory: bytes of the last receipt of this boot   \
-                                  */
-#define RETIRED_NAME "retired"   /* in the run directory: uninstalled in this boot */
+/* Names in the run directory. */
+#define IDENTITIES_NAME "identities" /* manifest.h */
+#define RECEIPTED_NAME "receipt"     /* bytes of the last receipt of this boot */
+#define RETIRED_NAME "retired"       /* uninstalled in this boot */
 
 struct this_boot {
     enum record_state ticket_state; /* RECORD_VALID: the stage started this boot */

@@ -10,10 +10,9 @@
 #include "receipt.h"
 #include "ticket.h"
 
-#define GLOBAL_GUID_TEXT "8be4df61-93ca-11d2-aa0d-00e098032b8c" /* UEFI 2.10, 3.3: BootOrder ...   \
-                                                                 */
-#define LOADER_GUID_TEXT                                                                           \
-    "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f" /* systemd's Boot Loader Interface */
+/* UEFI 2.10, 3.3: BootOrder and its kin; systemd's Boot Loader Interface. */
+#define GLOBAL_GUID_TEXT "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+#define LOADER_GUID_TEXT "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
 #define VAR_NV 1u
 #define VAR_BS 2u
