@@ -126,6 +126,13 @@ static const struct walk walks[] = {
       {CUT, 1, N, REASON_FAILED_UNKNOWN},
       {CUT, 2, N, REASON_FAILED_UNKNOWN},
       {REPORTED, 3, RECOVER(ALL), REASON_THRESHOLD}}},
+    {"initramfs reached in between",
+     &defaults,
+     MEANS_BOOT_FILES,
+     {START,
+      {CUT, 1, N, REASON_FAILED_UNKNOWN},
+      {REPORTED, 2, N, REASON_FAILED_UNKNOWN},
+      {CUT, 3, RECOVER(ALL), REASON_THRESHOLD}}},
     {"initramfs no longer reached in recovery",
      &defaults,
      MEANS_BOOT_FILES,
@@ -377,7 +384,7 @@ struct row {
     uint8_t mark_due;
 };
 
-#define ABSENT_FIRST_REASON(reason) .case_number = 1, .case_open = 1, .first_reason = reason
+#define NEW_CASE(reason) .case_number = 1, .case_open = 1, .first_reason = reason
 
 static const struct row rows[] = {
     {"first boot",
@@ -463,7 +470,7 @@ static const struct row rows[] = {
      {.number = 166,
       .failures = 1,
       .rung_failures = 1,
-      ABSENT_FIRST_REASON(REASON_FAILED_UNKNOWN),
+      NEW_CASE(REASON_FAILED_UNKNOWN),
       .last_outcome = OUTCOME_UNKNOWN,
       .last_reason = REASON_FAILED_UNKNOWN},
      STORE_NVRAM,
@@ -513,7 +520,7 @@ static const struct row rows[] = {
      {.number = 1,
       .failures = 2,
       .rung_failures = 2,
-      ABSENT_FIRST_REASON(REASON_LEDGER_DAMAGED),
+      NEW_CASE(REASON_LEDGER_DAMAGED),
       .last_reason = REASON_LEDGER_DAMAGED},
      STORE_NVRAM_AND_ESP,
      0},
@@ -564,7 +571,7 @@ static const struct row rows[] = {
      {.number = 10,
       .failures = 1,
       .rung_failures = 1,
-      ABSENT_FIRST_REASON(REASON_FAILED_UNKNOWN),
+      NEW_CASE(REASON_FAILED_UNKNOWN),
       .last_outcome = OUTCOME_UNKNOWN,
       .last_reason = REASON_FAILED_UNKNOWN},
      STORE_NVRAM,
@@ -577,7 +584,7 @@ static const struct row rows[] = {
      {.number = 10,
       .failures = 1,
       .rung_failures = 1,
-      ABSENT_FIRST_REASON(REASON_FAILED_UNKNOWN),
+      NEW_CASE(REASON_FAILED_UNKNOWN),
       .last_outcome = OUTCOME_UNKNOWN,
       .last_reason = REASON_FAILED_UNKNOWN},
      STORE_NVRAM,
@@ -591,7 +598,7 @@ static const struct row rows[] = {
      {.number = 10,
       .failures = 1,
       .rung_failures = 1,
-      ABSENT_FIRST_REASON(REASON_FAILED_CRASH),
+      NEW_CASE(REASON_FAILED_CRASH),
       .last_outcome = OUTCOME_CRASH,
       .last_phase = PHASE_EARLY,
       .last_reason = REASON_FAILED_CRASH},
@@ -602,7 +609,7 @@ static const struct row rows[] = {
      {.number = 10,
       .failures = 1,
       .rung_failures = 1,
-      ABSENT_FIRST_REASON(REASON_FAILED_UNKNOWN),
+      NEW_CASE(REASON_FAILED_UNKNOWN),
       .last_outcome = OUTCOME_UNKNOWN,
       .last_reason = REASON_FAILED_UNKNOWN},
      STORE_NVRAM,

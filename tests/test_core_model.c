@@ -325,6 +325,7 @@ static void check_rung_passed_over(const struct step *step)
     if (after->last_reason == REASON_NO_INITRAMFS) {
         MUST(after->rung == RUNG_BOOT_FILES && step->known->means != 0);
         MUST(after->unreached > 0 && after->last_phase == PHASE_FIRMWARE);
+        MUST(after->unreached >= step->before.rung_failures); /* the first need not report */
         return;
     }
     for (int rung = step->before.rung + 1; rung < after->rung; rung++)
