@@ -28,6 +28,7 @@ struct walk {
 static void walk_begin(struct walk *walk, EFI_RUNTIME_SERVICES *rt)
 {
     walk->rt = rt;
+    memset(&walk->now.guid, 0, sizeof walk->now.guid);
     walk->now.text[0] = 0;
     walk->now.size = sizeof walk->now.text[0];
     walk->passed.size = 0;
