@@ -2,15 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io.h"
+#include "resolve.h"
 
 int place_open(struct place *place, const char *root)
 {
@@ -92,15 +91,8 @@ int place_openat(const struct place *place, const char *path, int flags, unsigne
         .mode = mode,
         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
     };
-    long fd = -1;
 
     if (!follow)
         how.resolve |= RESOLVE_NO_SYMLINKS;
-    /* EAGAIN: a rename elsewhere made ".." unsafe to resolve just then; openat2(2) says to retry */
-    for (int tries = 0; tries < 64; tries++) {
-        fd = syscall(SYS_openat2, place->root_fd, path, &how, sizeof how);
-        if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
-            break;
-    }
-    return fd < 0 ? -errno : (int)fd;
+    return resolve_open(place->root_fd, path, &how);
 }

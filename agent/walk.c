@@ -1,15 +1,14 @@
 #include "walk.h"
+#include "resolve.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -113,9 +112,8 @@ static int open_beneath(int fd, const char *path, int flags)
         .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
     };
-    long opened = syscall(SYS_openat2, fd, path, &how, sizeof how);
 
-    return opened < 0 ? -errno : (int)opened;
+    return resolve_open(fd, path, &how);
 }
 
 /* Reading leaves no trace where that is allowed (root, or the owner). */
