@@ -432,6 +432,24 @@ static int check_moved(struct session *session, char *const words[], int count)
     return 0;
 }
 
+/* The first path that the pattern finds is named. */
+static int check_no_path(struct session *session, char *const words[], int count)
+{
+    struct disk disk;
+    int error = session_disk(session, &disk);
+    TEXT_AUTO names = NULL;
+    char *rest, *name;
+
+    (void)count;
+    if (error < 0)
+        return error;
+    rest = names = disk_names(&disk, "/");
+    while ((name = strsep(&rest, "\n")) != NULL)
+        if (pattern_in(words[0], name))
+            return session_fail(session, "there is %s", name);
+    return 0;
+}
+
 /* console */
 
 static void append_line(void *context, const char *line)
@@ -522,6 +540,8 @@ static const struct check {
      NULL, check_same},
     {"moved", 2, 2, "SNAPSHOT DIR",
      "its files lie under DIR now, with inode, mode, owner, mtime and content", NULL, check_moved},
+    {"no-path", 1, 1, "REGEX", "no path on the root file system is like that", pattern_fault,
+     check_no_path},
     {"console", 1, 1, "REGEX", "a line of the last boot's console", pattern_fault, check_console},
     {"no-console", 1, 1, "REGEX", "no line of the last boot's console", pattern_fault,
      check_no_console},

@@ -192,6 +192,7 @@ struct listing {
     char **lines;
     size_t count;
     const char *dir; /* path of the directory that is being read */
+    bool names_only;
 };
 
 static char *identity_of(ext2_filsys fs, ext2_ino_t number, const struct ext2_inode_large *inode)
@@ -262,7 +263,8 @@ static void listing_add(struct listing *listing, const char *path, ext2_ino_t nu
     listing->lines = realloc(listing->lines, (listing->count + 1) * sizeof *listing->lines);
     if (listing->lines == NULL)
         abort();
-    listing->lines[listing->count++] = line_of(listing->fs, path, number, &inode);
+    listing->lines[listing->count++] =
+        listing->names_only ? text_copy(path) : line_of(listing->fs, path, number, &inode);
     if (!LINUX_S_ISDIR(inode.i_mode))
         return;
     listing->dir = path;
@@ -290,9 +292,9 @@ static char *listing_text(struct listing *listing)
     return text;
 }
 
-char *disk_listing(const struct disk *disk, const char *path)
+static char *list(const struct disk *disk, const char *path, bool names_only)
 {
-    struct listing listing = {.fs = root_open(disk)};
+    struct listing listing = {.fs = root_open(disk), .names_only = names_only};
     ext2_ino_t number;
 
     if (listing.fs == NULL)
@@ -301,6 +303,16 @@ char *disk_listing(const struct disk *disk, const char *path)
         listing_add(&listing, path, number);
     ext2fs_close_free(&listing.fs);
     return listing_text(&listing);
+}
+
+char *disk_listing(const struct disk *disk, const char *path)
+{
+    return list(disk, path, false);
+}
+
+char *disk_names(const struct disk *disk, const char *path)
+{
+    return list(disk, path, true);
 }
 
 /* Gives debugfs one command. It exits with 0 whatever happens, so what it says is looked at. */

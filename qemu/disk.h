@@ -29,6 +29,8 @@ const char *disk_kind(const struct disk *disk, const char *path);
  * mtime, ctime, and SHA-256 or link target. Empty where nothing is; caller frees.
  */
 char *disk_listing(const struct disk *disk, const char *path);
+/* The paths alone, one a line, sorted; caller frees. */
+char *disk_names(const struct disk *disk, const char *path);
 
 /* Edits; 0, or -EIO with a reason (caller frees). */
 int disk_write(const struct disk *disk, const char *path, const void *bytes, size_t size,

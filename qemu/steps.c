@@ -378,24 +378,52 @@ static int damage(struct session *session, const struct disk *disk, const char *
                : disk_write(disk, path, bytes, size, reason);
 }
 
+static char *lines_of(char *const words[], int count)
+{
+    char *text = text_copy("");
+
+    for (int i = 0; i < count; i++) {
+        text_append(&text, words[i]);
+        text_append(&text, "\n");
+    }
+    return text;
+}
+
+#define OBJECT "object="
+
+/* Where Backstop's store keeps the content of what the vendor delivered as `file`. */
+static char *object_path(const struct session *session, const char *file)
+{
+    TEXT_AUTO path = text_format("%s/%s", session->outbox, file);
+    struct hash *hash = hash_new();
+    char hex[HASH_TEXT_SIZE];
+
+    (void)hash_add_file(hash, path);
+    hash_end(hash, hex);
+    return text_format("/var/lib/backstop/store/%.2s/%s", hex, hex + 2);
+}
+
 static int do_file(struct session *session, char *const words[], int count, bool esp)
 {
     struct disk disk;
     TEXT_AUTO reason = NULL;
+    TEXT_AUTO path = !text_starts(words[1], OBJECT)
+                         ? text_copy(words[1])
+                         : object_path(session, words[1] + strlen(OBJECT));
     int error = session_disk(session, &disk);
 
     if (error < 0)
         return error;
-    session_say(session, "rig", "%s: %s %s", esp ? "ESP" : "disk", words[0], words[1]);
+    session_say(session, "rig", "%s: %s %s", esp ? "ESP" : "disk", words[0], path);
     if (strcmp(words[0], "delete") == 0) {
-        error = esp ? esp_delete(&disk, words[1], &reason) : disk_delete(&disk, words[1], &reason);
+        error = esp ? esp_delete(&disk, path, &reason) : disk_delete(&disk, path, &reason);
     } else if (strcmp(words[0], "damage") == 0) {
-        error = damage(session, &disk, words[1], esp, &reason);
+        error = damage(session, &disk, path, esp, &reason);
     } else {
-        TEXT_AUTO text = text_format("%s\n", words[count - 1]);
+        TEXT_AUTO text = lines_of(words + 2, count - 2);
 
-        error = esp ? esp_write(&disk, words[1], text, strlen(text), &reason)
-                    : disk_write(&disk, words[1], text, strlen(text), &reason);
+        error = esp ? esp_write(&disk, path, text, strlen(text), &reason)
+                    : disk_write(&disk, path, text, strlen(text), &reason);
     }
     return error < 0 ? session_fail(session, "%s", reason != NULL ? reason : strerror(-error)) : 0;
 }
@@ -416,9 +444,9 @@ static const char *file_fault(char *const words[], int count)
 
     if (!two && strcmp(words[0], "write") != 0)
         return "not an edit of a file";
-    if (count != (two ? 2 : 3))
+    if (two ? count != 2 : count < 3)
         return "too few or too many words";
-    return words[1][0] == '/' ? NULL : "the path does not begin with /";
+    return words[1][0] == '/' || text_starts(words[1], OBJECT) ? NULL : "the path does not begin with /";
 }
 
 static int do_snapshot(struct session *session, char *const words[], int count)
@@ -465,9 +493,9 @@ const struct verb verbs[] = {
     {"note", 1, 1, "TEXT", "a line for people", NULL, do_note, false},
     {"nvram", 1, 2, "delete-ours | fill [room=N] | damage VARIABLE",
      "edit the variable store while the machine is off", nvram_fault, do_nvram, false},
-    {"disk", 2, 3, "write PATH TEXT | delete PATH | damage PATH",
+    {"disk", 2, STEP_WORDS_MAX, "write PATH LINE... | delete PATH | damage PATH; PATH may be object=DELIVERED",
      "edit the root file system while the machine is off", file_fault, do_disk, false},
-    {"esp", 2, 3, "write PATH TEXT | delete PATH | damage PATH",
+    {"esp", 2, STEP_WORDS_MAX, "write PATH LINE... | delete PATH | damage PATH",
      "edit the ESP while the machine is off", file_fault, do_esp, false},
     {"snapshot", 2, STEP_WORDS_MAX, "NAME PATH...",
      "keep what lies at and under these paths, to compare with later", NULL, do_snapshot, false},
