@@ -49,7 +49,7 @@ machine_boot() {
     mcopy -o -i "$work/disk" "$work/stage.conf" ::/EFI/backstop/stage.conf
     shift
     rm -f "$work/serial"
-    timeout -s KILL "${OVMF_SECONDS:-300}" qemu-system-x86_64 -machine q35,accel=tcg -m 256 \
+    timeout -s KILL "${OVMF_SECONDS:-900}" qemu-system-x86_64 -machine q35,accel=tcg -m 256 \
         -nodefaults -display none -no-reboot -serial "file:$work/serial" \
         -drive "if=pflash,format=raw,unit=0,readonly=on,file=$code" \
         -drive "if=pflash,format=raw,unit=1,file=$work/vars" \
@@ -124,7 +124,11 @@ run_tests() {
 
 ticks() {
     machine_boot "$1" -icount shift=0,sleep=off
-    sed -n 's/.*TICKS \([0-9]*\).*/\1/p' "$work/said" | tail -n 1
+    sed -n 's/.*TICKS \([0-9][0-9]*\).*/\1/p' "$work/said" | tail -n 1 | grep . || {
+        echo "ovmf_stage.sh: the measured program was not reached; what the machine said:" >&2
+        tail -n 5 "$work/said" "$work/qemu" >&2
+        return 1
+    }
 }
 
 run_bench() {
