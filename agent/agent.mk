@@ -11,7 +11,7 @@ AGENT_LIBS    := $(AGENT_EARLY_LIBS) -larchive -lsystemd -pthread
 AGENT_PROGRAMS := $(if $(wildcard agent/main.c),$(B)/agent/backstop) \
                   $(if $(wildcard agent/early_main.c),$(B)/agent/backstop-early) \
                   $(if $(wildcard agent/generator_main.c),$(B)/agent/backstop-generator)
-AGENT_CORE    := $(if $(wildcard core/core.mk),$(B)/core/libcore.a)
+AGENT_CORE    := $(B)/core/libcore.a
 
 all: $(AGENT_LIB) $(AGENT_PROGRAMS)
 
@@ -35,3 +35,17 @@ $(B)/agent/backstop-early: $(B)/agent/early_main.o $(AGENT_LIB) $(AGENT_CORE)
 $(B)/agent/backstop-generator: $(B)/agent/generator_main.o $(AGENT_LIB) $(AGENT_CORE)
 	$(call say,LD,$@)
 	$(Q)$(CC) $^ -o $@ $(LDFLAGS_ALL) $(AGENT_EARLY_LIBS)
+
+include $(wildcard agent/recovery.mk)
+
+#: make bench-files  changes, hashing and good generations, each beside its floor in the same run
+.PHONY: bench-files
+bench: bench-files
+$(B)/tests/bench_files.o: TEST_CFLAGS = $(AGENT_CFLAGS)
+$(B)/tests/bench_files: $(B)/tests/bench_files.o $(AGENT_LIB) $(AGENT_CORE)
+	$(call say,LD,$@)
+	$(Q)$(CC) $^ -o $@ $(LDFLAGS_ALL) $(AGENT_LIBS)
+
+bench-files: $(B)/tests/bench_files $(B)/agent/backstop
+	$(Q)$(B)/tests/bench_files $(abspath $(B))/agent/backstop $(abspath $(B))/bench-files
+	$(Q)rm -rf $(B)/bench-files
