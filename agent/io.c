@@ -156,7 +156,8 @@ struct copy {
 
 static int copy_zeros(struct copy *copy, off_t until)
 {
-    memset(copy->buffer, 0, COPY_BUFFER);
+    if (copy->at < until)
+        memset(copy->buffer, 0, COPY_BUFFER);
     while (copy->at < until) {
         off_t left = until - copy->at;
         size_t n = left < COPY_BUFFER ? (size_t)left : COPY_BUFFER;
