@@ -2,21 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "bytes.h"
-
-/* Half of a usual L2 cache: what read(2) copied in is still there when it is hashed and written. */
-#define COPY_BUFFER (256u * 1024)
 
 static int write_all(int fd, const void *bytes, size_t size)
 {
@@ -143,135 +137,6 @@ int io_read_all(int dir_fd, const char *name, size_t limit, char **bytes, size_t
     else
         error = read_growing(fd, limit, st.st_size > 0 ? (size_t)st.st_size : 4096, bytes, size);
     close(fd);
-    return error;
-}
-
-/* One copy under way. */
-struct copy {
-    int in_fd, out_fd; /* out_fd -1: hash alone */
-    EVP_MD_CTX *digest;
-    uint8_t *buffer;
-    off_t at; /* all before is hashed and written */
-};
-
-static int copy_zeros(struct copy *copy, off_t until)
-{
-    if (copy->at < until)
-        memset(copy->buffer, 0, COPY_BUFFER);
-    while (copy->at < until) {
-        off_t left = until - copy->at;
-        size_t n = left < COPY_BUFFER ? (size_t)left : COPY_BUFFER;
-
-        if (!EVP_DigestUpdate(copy->digest, copy->buffer, n))
-            return -EIO;
-        copy->at += (off_t)n;
-    }
-    return 0;
-}
-
-static int pwrite_all(int fd, const uint8_t *bytes, size_t size, off_t at)
-{
-    while (size) {
-        ssize_t n = pwrite(fd, bytes, size, at);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        bytes += n;
-        at += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
-/* Up to `until` or the end of the file. 1: more may follow, 0: end of the file, -errno. */
-static int copy_data(struct copy *copy, off_t until)
-{
-    while (copy->at < until) {
-        off_t left = until - copy->at;
-        ssize_t n = pread(copy->in_fd, copy->buffer,
-                          left < COPY_BUFFER ? (size_t)left : COPY_BUFFER, copy->at);
-        int error = 0;
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : 0;
-        if (!EVP_DigestUpdate(copy->digest, copy->buffer, (size_t)n))
-            error = -EIO;
-        else if (copy->out_fd >= 0)
-            error = pwrite_all(copy->out_fd, copy->buffer, (size_t)n, copy->at);
-        if (error)
-            return error;
-        copy->at += n;
-    }
-    return 1;
-}
-
-/* A hole up to the end of the file: nothing to write but its length. */
-static int copy_last_hole(struct copy *copy)
-{
-    struct stat st;
-    int error;
-
-    if (fstat(copy->in_fd, &st) < 0)
-        return -errno;
-    error = copy_zeros(copy, st.st_size);
-    if (!error && copy->out_fd >= 0 && ftruncate(copy->out_fd, copy->at) < 0)
-        error = -errno;
-    return error;
-}
-
-static int copy_segments(struct copy *copy)
-{
-    for (;;) {
-        off_t data = lseek(copy->in_fd, copy->at, SEEK_DATA), hole;
-        int more;
-
-        if (data < 0 && errno == ENXIO)
-            return copy_last_hole(copy);
-        if (data < 0) /* no such question on this file system: all is data */
-            data = copy->at;
-        hole = lseek(copy->in_fd, data, SEEK_HOLE);
-        more = copy_zeros(copy, data);
-        if (!more)
-            more = copy_data(copy, hole < 0 ? INT64_MAX : hole);
-        if (more <= 0)
-            return more;
-    }
-}
-
-/* The clone is hashed, not the source: the hash is of what was kept even if the source moves on. */
-static bool clone_whole(int in_fd, int out_fd)
-{
-    int flags = fcntl(out_fd, F_GETFL);
-
-    return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && ioctl(out_fd, FICLONE, in_fd) == 0;
-}
-
-int io_copy_hash(int in_fd, int out_fd, uint8_t sha256[SHA256_SIZE])
-{
-    struct copy copy = {.in_fd = in_fd, .out_fd = out_fd};
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    int error = -ENOMEM;
-
-    if (out_fd >= 0 && clone_whole(in_fd, out_fd)) {
-        copy.in_fd = out_fd;
-        copy.out_fd = -1;
-    }
-    copy.buffer = malloc(COPY_BUFFER);
-    copy.digest = EVP_MD_CTX_new();
-    if (copy.buffer && copy.digest) {
-        posix_fadvise(copy.in_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        error = EVP_DigestInit_ex(copy.digest, EVP_sha256(), NULL) ? copy_segments(&copy) : -EIO;
-        if (!error && !EVP_DigestFinal_ex(copy.digest, digest, NULL))
-            error = -EIO;
-    }
-    if (!error)
-        memcpy(sha256, digest, SHA256_SIZE);
-    EVP_MD_CTX_free(copy.digest);
-    free(copy.buffer);
     return error;
 }
 
@@ -517,27 +382,22 @@ void hex_of(const uint8_t *bytes, size_t size, char *out)
     out[2 * size] = '\0';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
+/* Value + 1 of each lower-case digit, 0 of all else: a manifest holds millions of them. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 int hex_parse(const char *text, uint8_t *out, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        int high = hex_digit(text[2 * i]), low;
+    const unsigned char *digits = (const unsigned char *)text;
 
-        if (high < 0)
+    /* all of it before any of it is put out; a NUL, where the text is short, ends the look */
+    for (size_t i = 0; i < 2 * size; i++)
+        if (!hex_values[digits[i]])
             return -EINVAL;
-        low = hex_digit(text[2 * i + 1]);
-        if (low < 0)
-            return -EINVAL;
-    }
     for (size_t i = 0; i < size; i++)
-        out[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+        out[i] =
+            (uint8_t)((hex_values[digits[2 * i]] - 1) << 4 | (hex_values[digits[2 * i + 1]] - 1));
     return 0;
 }

@@ -1,6 +1,8 @@
 /*
  * Writing whole or not at all; copies with their hash and holes; attributes back on a file.
  */
+#include <openssl/evp.h>
+
 #include "check.h"
 #include "bytes.h"
 #include "io.h"
@@ -201,6 +203,40 @@ static void test_copy_keeps_holes(void **state)
     close(out);
 }
 
+/* So large that two threads share the work: every size about a buffer's end, and an error midway.
+ */
+static void test_copy_large(void **state)
+{
+    static const size_t sizes[] = {4 << 20, (4 << 20) + 1, (5 << 20) - 1, (6 << 20) + 12345};
+    size_t room = 7 << 20;
+    uint8_t *bytes = malloc(room), *back = malloc(room), wanted[EVP_MAX_MD_SIZE],
+            found[SHA256_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < room; i++)
+        bytes[i] = (uint8_t)(i * 31 + i / 4093);
+    for (size_t i = 0; i < ROWS(sizes); i++) {
+        int in = make("in", "", 0), out = make("out", "", 0), closed;
+
+        assert_int_equal(write(in, bytes, sizes[i]), sizes[i]);
+        assert_true(EVP_Digest(bytes, sizes[i], wanted, NULL, EVP_sha256(), NULL));
+        assert_int_equal(io_copy_hash(in, -1, found), 0);
+        assert_memory_equal(found, wanted, SHA256_SIZE);
+        memset(found, 0, sizeof found);
+        assert_int_equal(io_copy_hash(in, out, found), 0);
+        assert_memory_equal(found, wanted, SHA256_SIZE);
+        assert_int_equal(pread(out, back, room, 0), sizes[i]);
+        assert_memory_equal(back, bytes, sizes[i]);
+        closed = openat(dir, "out", O_RDONLY);
+        assert_int_equal(io_copy_hash(in, closed, found), -EBADF);
+        close(closed);
+        close(in);
+        close(out);
+    }
+    free(bytes);
+    free(back);
+}
+
 static void test_copy_errors(void **state)
 {
     uint8_t sha256[SHA256_SIZE] = {1};
@@ -369,6 +405,7 @@ int main(void)
         TEST(test_read_all),
         TEST(test_copy_hash),
         TEST(test_copy_keeps_holes),
+        TEST(test_copy_large),
         TEST(test_copy_errors),
         TEST(test_xattrs_are_packed),
         TEST(test_metadata_goes_back),
