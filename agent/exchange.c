@@ -53,16 +53,47 @@ static int try_twice(struct exchange *exchange, struct move *move,
 
 /* ---- written down ---- */
 
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
 static int yard_of(struct exchange *exchange, struct move *move)
 {
-    char *directory = strdup(move->path);
+    char *directory = directory_of(move->path);
     if (!directory)
         return -ENOMEM;
-    char *slash = strrchr(directory, '/');
-    slash[slash == directory] = '\0';
+    if (exchange->last_yard && exchange->last_yard->case_number == move->case_number &&
+        strcmp(exchange->last_yard_of, directory) == 0) {
+        move->yard = exchange->last_yard;
+        free(directory);
+        return 0;
+    }
     int err = yards_for(&exchange->yards, directory, move->case_number, &move->yard);
-    free(directory);
-    return err;
+    if (err < 0) {
+        free(directory);
+        return err;
+    }
+    free(exchange->last_yard_of);
+    exchange->last_yard_of = directory;
+    exchange->last_yard = move->yard;
+    return 0;
+}
+
+/* Stays open until exchange_close() or another case is asked for. fd or -errno. */
+static int case_of(struct exchange *exchange, uint32_t case_number)
+{
+    struct open_case *open_case = &exchange->open_case;
+    if (open_case->open && open_case->case_number == case_number)
+        return open_case->fd;
+    int fd = held_open_case(place_of(exchange), case_number, true);
+    if (fd < 0)
+        return fd;
+    if (open_case->open)
+        close(open_case->fd);
+    *open_case = (struct open_case){.open = true, .case_number = case_number, .fd = fd};
+    return fd;
 }
 
 static struct json_object *move_describe(const struct exchange *exchange, const struct move *move,
@@ -108,13 +139,10 @@ static int write_down(struct exchange *exchange, struct move *move)
     int err = yard_of(exchange, move);
     if (err < 0)
         return err;
-    int case_fd = held_open_case(place_of(exchange), move->case_number, true);
+    int case_fd = case_of(exchange, move->case_number);
     if (case_fd < 0)
         return case_fd;
-    if (moves_suspect(move))
-        err = write_record(exchange, move, case_fd);
-    close(case_fd);
-    return err;
+    return moves_suspect(move) ? write_record(exchange, move, case_fd) : 0;
 }
 
 void exchange_write_down(struct exchange *exchange)
@@ -206,13 +234,9 @@ static int stage_twin(const struct exchange *exchange, const struct move *move, 
     return err;
 }
 
-static int stage(struct exchange *exchange, struct move *move)
+static int stage_as(struct exchange *exchange, struct move *move, const char *ready)
 {
-    char ready[HELD_NAME_SIZE];
-    held_name(ready, move->id, ".good");
-    int err = remove_tree(move->yard->fd, ready);
-    if (err < 0)
-        return err;
+    int err = 0;
     switch ((enum entry_type)move->good->type) {
     case ENTRY_FILE:
         err = stage_twin(exchange, move, ready);
@@ -231,9 +255,18 @@ static int stage(struct exchange *exchange, struct move *move)
     case ENTRY_OTHER:
         return -EOPNOTSUPP;
     }
-    if (err < 0)
-        remove_tree(move->yard->fd, ready);
     return err;
+}
+
+static int stage(struct exchange *exchange, struct move *move)
+{
+    char ready[HELD_NAME_SIZE];
+    held_name(ready, move->id, ".good");
+    int err = stage_as(exchange, move, ready);
+    if (err == 0)
+        return 0;
+    int removed = remove_tree(move->yard->fd, ready); /* half made, or of an earlier run */
+    return err == -EEXIST && removed == 0 ? stage_as(exchange, move, ready) : err;
 }
 
 /* A suspect that brings the machine down goes, even where nothing can be put in its place. */
@@ -355,21 +388,36 @@ static int move_in(const struct move *move, int dir_fd, const char *name)
     return exchange_names(move->yard->fd, ready, kept, dir_fd, name);
 }
 
+/* The directory that a move is in: stays open while moves in it follow each other. fd or -errno. */
+static int parent_of(struct exchange *exchange, const struct move *move, const char **name)
+{
+    struct open_directory *parent = &exchange->parent;
+    size_t length = (size_t)(strrchr(move->path, '/') - move->path);
+    if (parent->path && strlen(parent->path) == length &&
+        strncmp(parent->path, move->path, length) == 0) {
+        *name = move->path + length + 1;
+        return parent->fd;
+    }
+    int fd = move->now ? parent_open(place_of(exchange), move->path, name)
+                       : parent_make(place_of(exchange), move->path, name);
+    if (fd < 0)
+        return fd;
+    if (parent->path)
+        close(parent->fd);
+    free(parent->path);
+    *parent = (struct open_directory){.path = strndup(move->path, length), .fd = fd};
+    if (parent->path)
+        return fd;
+    close(fd);
+    return -ENOMEM;
+}
+
 static int move_one(struct exchange *exchange, struct move *move)
 {
     const char *name;
-    int fd;
-    if (move->now) {
-        fd = parent_open(place_of(exchange), move->path, &name);
-    } else {
-        fd = parent_make(place_of(exchange), move->path, &name);
-        exchange->made_directories = true;
-    }
-    if (fd < 0)
-        return fd;
-    int err = move_in(move, fd, name);
-    close(fd);
-    return err;
+    exchange->made_directories = exchange->made_directories || !move->now;
+    int fd = parent_of(exchange, move, &name);
+    return fd < 0 ? fd : move_in(move, fd, name);
 }
 
 void exchange_move(struct exchange *exchange)
@@ -421,8 +469,7 @@ static char **directories_of(const struct exchange *exchange, size_t *count)
     for (size_t i = 0; paths && i < exchange->count; i++) {
         if (!exchange->moves[i].moved)
             continue;
-        const char *path = exchange->moves[i].path, *slash = strrchr(path, '/');
-        paths[*count] = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+        paths[*count] = directory_of(exchange->moves[i].path);
         if (paths[*count])
             (*count)++;
     }
@@ -472,5 +519,11 @@ int exchange_finish(struct exchange *exchange)
 
 void exchange_close(struct exchange *exchange)
 {
+    if (exchange->parent.path)
+        close(exchange->parent.fd);
+    free(exchange->parent.path);
+    if (exchange->open_case.open)
+        close(exchange->open_case.fd);
+    free(exchange->last_yard_of);
     yards_close(&exchange->yards);
 }

@@ -35,6 +35,17 @@ struct move {
     int error;         /* why it was not moved; 0: it was */
 };
 
+struct open_directory {
+    char *path; /* NULL: none is open */
+    int fd;
+};
+
+struct open_case {
+    bool open;
+    uint32_t case_number;
+    int fd;
+};
+
 struct exchange {
     struct yards yards;
     struct diag *diag;
@@ -44,6 +55,11 @@ struct exchange {
     size_t count;
     bool reserve_used; /* the reserve was given up for room */
     bool made_directories;
+    /* what was opened last: moves come by path, and few directories hold them all */
+    struct open_directory parent;
+    struct open_case open_case;
+    const struct yard *last_yard;
+    char *last_yard_of;
 };
 
 /* True for a directory that stays and has but its metadata put back. */
