@@ -184,6 +184,8 @@ void policy_clamp(struct policy *policy)
 
         setting_put(&settings[i], policy, setting_clamp(&settings[i], value));
     }
+    if (policy->return_how == RETURN_AUTO && policy->threshold > THRESHOLD_MAX_AUTO)
+        policy->threshold = THRESHOLD_MAX_AUTO;
     while (policy->step > STEP_MIN && policy->threshold + 4u * policy->step >= BOOT_BOUND)
         policy->step--;
     if (policy->deadline != 0 && policy->stability >= policy->deadline)

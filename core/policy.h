@@ -13,10 +13,15 @@
 
 #define BOOT_BOUND 12u /* from any ledger, boots until the machine stays up or holds */
 
+/* With return=auto each of four rungs may cost a good boot in safe mode and a failed one on
+ * probation, and one more is the hold: threshold + 2 * 4 + 1 <= BOOT_BOUND. */
+#define THRESHOLD_MAX_AUTO (BOOT_BOUND - 9u)
+
 enum return_how { RETURN_AUTO = 0, RETURN_BY_HAND };
 
 struct policy {
-    uint8_t threshold;  /* failures in a row before the first rung: 1..7, default 3 */
+    uint8_t threshold;  /* failures in a row before the first rung: 1..7 (3 with return=auto),
+                           default 3 */
     uint8_t step;       /* further failures for each next rung: 1..2, default 2 */
     uint8_t quiet;      /* good boots that take the rung down by one: 1..20, default 3 */
     uint8_t return_how; /* enum return_how: after a good boot in safe mode; default auto */

@@ -943,6 +943,7 @@ static void loop_between_safe_mode_and_normal_ends(void **state)
             assert_int_equal(worst, policy->threshold);
         else
             assert_int_equal(worst, policy->threshold + 1 + 2 * 4);
+        assert_in_range(worst, 1, BOOT_BOUND);
     }
 }
 

@@ -211,20 +211,23 @@ static const struct clamp_row {
     const char *name;
     uint8_t threshold, step;
     uint16_t stability, deadline;
+    uint8_t return_how;
     uint8_t threshold_after, step_after;
     uint16_t stability_after, deadline_after;
 } clamp_rows[] = {
-    {"defaults", 3, 2, 120, 900, 3, 2, 120, 900},
-    {"as many as fit with step 2", 3, 2, 0, 0, 3, 2, 0, 0},
-    {"one more: step gives way", 4, 2, 0, 0, 4, 1, 0, 0},
-    {"the most", 7, 1, 0, 0, 7, 1, 0, 0},
-    {"both too high", 200, 200, 0, 0, 7, 1, 0, 0},
-    {"both too low", 0, 0, 0, 0, 1, 1, 0, 0},
-    {"stability has no time", 3, 2, 900, 900, 3, 2, 450, 900},
-    {"stability has hardly time", 3, 2, 899, 900, 3, 2, 899, 900},
-    {"stability without deadline", 3, 2, 3600, 0, 3, 2, 3600, 0},
-    {"deadline between off and least", 3, 2, 120, 5, 3, 2, 30, 60},
-    {"both beyond", 3, 2, 65535, 65535, 3, 2, 3600, 7200},
+    {"defaults", 3, 2, 120, 900, RETURN_AUTO, 3, 2, 120, 900},
+    {"as many as fit with step 2", 3, 2, 0, 0, RETURN_AUTO, 3, 2, 0, 0},
+    {"one more: step gives way", 4, 2, 0, 0, RETURN_BY_HAND, 4, 1, 0, 0},
+    {"the most", 7, 1, 0, 0, RETURN_BY_HAND, 7, 1, 0, 0},
+    {"both too high", 200, 200, 0, 0, RETURN_BY_HAND, 7, 1, 0, 0},
+    {"both too low", 0, 0, 0, 0, RETURN_AUTO, 1, 1, 0, 0},
+    {"stability has no time", 3, 2, 900, 900, RETURN_AUTO, 3, 2, 450, 900},
+    {"stability has hardly time", 3, 2, 899, 900, RETURN_AUTO, 3, 2, 899, 900},
+    {"stability without deadline", 3, 2, 3600, 0, RETURN_AUTO, 3, 2, 3600, 0},
+    {"deadline between off and least", 3, 2, 120, 5, RETURN_AUTO, 3, 2, 30, 60},
+    {"both beyond", 3, 2, 65535, 65535, RETURN_AUTO, 3, 2, 3600, 7200},
+    {"returning by itself leaves room for probations", 7, 1, 0, 0, RETURN_AUTO, 3, 1, 0, 0},
+    {"and for the steps", 4, 2, 0, 0, RETURN_AUTO, 3, 2, 0, 0},
 };
 
 static void figures_are_clamped_together(void **state)
@@ -239,6 +242,7 @@ static void figures_are_clamped_together(void **state)
         policy.step = row->step;
         policy.stability = row->stability;
         policy.deadline = row->deadline;
+        policy.return_how = row->return_how;
         policy_clamp(&policy);
         if (policy.threshold != row->threshold_after || policy.step != row->step_after ||
             policy.stability != row->stability_after || policy.deadline != row->deadline_after)
@@ -257,7 +261,7 @@ static void any_bytes_can_be_clamped(void **state)
     for (unsigned fill = 0; fill < 256; fill++) {
         memset(&policy, (int)fill, sizeof policy);
         policy_clamp(&policy);
-        assert_in_range(policy.threshold, 1, 7);
+        assert_in_range(policy.threshold, 1, policy.return_how == RETURN_AUTO ? 3 : 7);
         assert_in_range(policy.step, 1, 2);
         assert_true(policy.threshold + 4u * policy.step < BOOT_BOUND);
         assert_in_range(policy.quiet, 1, 20);
