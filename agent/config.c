@@ -72,6 +72,23 @@ static void apply_main(const struct place *place, struct policy *policy, unsigne
     free(bytes);
 }
 
+/* The settings are bounded together as well as each for itself. */
+static void clamp(struct policy *policy, struct diag *diag)
+{
+    const struct policy wished = *policy;
+    char before[32], after[32];
+
+    policy_clamp(policy);
+    for (size_t i = 0; policy_key(i); i++) {
+        policy_value(&wished, i, before, sizeof before);
+        policy_value(policy, i, after, sizeof after);
+        if (strcmp(before, after) != 0)
+            diag_report(diag, DIAG_WARNING,
+                        "%s: %s=%s does not go with the other settings; %s is used", CONF_FILE,
+                        policy_key(i), before, after);
+    }
+}
+
 int config_load(const struct place *place, struct policy *policy, struct diag *diag)
 {
     struct dropins dropins = {0};
@@ -92,6 +109,6 @@ int config_load(const struct place *place, struct policy *policy, struct diag *d
             apply_text(item->path, item->text, item->size, policy, &faults, diag);
     }
     dropins_free(&dropins);
-    policy_clamp(policy);
+    clamp(policy, diag);
     return faults ? -EINVAL : 0;
 }

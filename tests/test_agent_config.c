@@ -77,22 +77,20 @@ static void test_switched_off(void **state)
 static const struct {
     const char *name, *text;
     int result;
-    unsigned threshold;
+    unsigned quiet;
     const char *said;
 } lines[] = {
-    {"good", "[policy]\nthreshold=4\n", 0, 4, ""},
-    {"comments and blanks", "# a\n; b\n\n[policy]\n  threshold = 4  \r\n", 0, 4, ""},
-    {"out of range", "[policy]\nthreshold=99\n", 0, 7, CONF_FILE ":2: threshold=99"},
-    {"no value", "[policy]\nthreshold=many\n", -EINVAL, 3, CONF_FILE ":2: \"many\""},
-    {"no such key", "[policy]\n\ntreshold=4\n", -EINVAL, 3, CONF_FILE ":3: there is no setting"},
-    {"no section", "threshold=4\n", -EINVAL, 3, CONF_FILE ":1: \"threshold\" is in section []"},
-    {"other section", "[other]\nthreshold=4\n", -EINVAL, 3, CONF_FILE ":2:"},
-    {"no value at all", "[policy]\nnonsense\nthreshold=4\n", -EINVAL, 4,
-     CONF_FILE ":2: not key=value"},
-    {"section not closed", "[policy\nthreshold=4\n", -EINVAL, 3,
-     CONF_FILE ":1: the section's name"},
-    {"bad line, good line", "[policy]\nx=1\nthreshold=5\n", -EINVAL, 5, CONF_FILE ":2:"},
-    {"no LF at the end", "[policy]\nthreshold=4", 0, 4, ""},
+    {"good", "[policy]\nquiet=4\n", 0, 4, ""},
+    {"comments and blanks", "# a\n; b\n\n[policy]\n  quiet = 4  \r\n", 0, 4, ""},
+    {"out of range", "[policy]\nquiet=99\n", 0, 20, CONF_FILE ":2: quiet=99"},
+    {"no value", "[policy]\nquiet=many\n", -EINVAL, 3, CONF_FILE ":2: \"many\""},
+    {"no such key", "[policy]\n\nquit=4\n", -EINVAL, 3, CONF_FILE ":3: there is no setting"},
+    {"no section", "quiet=4\n", -EINVAL, 3, CONF_FILE ":1: \"quiet\" is in section []"},
+    {"other section", "[other]\nquiet=4\n", -EINVAL, 3, CONF_FILE ":2:"},
+    {"no value at all", "[policy]\nnonsense\nquiet=4\n", -EINVAL, 4, CONF_FILE ":2: not key=value"},
+    {"section not closed", "[policy\nquiet=4\n", -EINVAL, 3, CONF_FILE ":1: the section's name"},
+    {"bad line, good line", "[policy]\nx=1\nquiet=5\n", -EINVAL, 5, CONF_FILE ":2:"},
+    {"no LF at the end", "[policy]\nquiet=4", 0, 4, ""},
 };
 
 static void test_lines(void **state)
@@ -104,11 +102,24 @@ static void test_lines(void **state)
         said_start(&said);
         world_file(&world, CONF_FILE, lines[i].text, 0644);
         if (config_load(&place, &policy, &said.diag) != lines[i].result ||
-            policy.threshold != lines[i].threshold)
-            fail_msg("%s: threshold %u, said %s", lines[i].name, policy.threshold, said.text);
+            policy.quiet != lines[i].quiet)
+            fail_msg("%s: quiet %u, said %s", lines[i].name, policy.quiet, said.text);
         if (!*lines[i].said ? *said.text != '\0' : !strstr(said.text, lines[i].said))
             fail_msg("%s: said %s", lines[i].name, said.text);
     }
+}
+
+/* Each is in its range, but not together: what is used instead is said. */
+static void test_not_together(void **state)
+{
+    struct policy policy;
+
+    (void)state;
+    world_file(&world, CONF_FILE, "[policy]\nreturn=auto\nthreshold=7\n", 0644);
+    assert_int_equal(config_load(&place, &policy, &said.diag), 0);
+    assert_int_equal(policy.threshold, THRESHOLD_MAX_AUTO);
+    assert_non_null(
+        strstr(said.text, "threshold=7 does not go with the other settings; 3 is used"));
 }
 
 static void test_long_and_nul(void **state)
@@ -150,8 +161,8 @@ static void test_unreadable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_absent), TEST(test_order),        TEST(test_switched_off),
-        TEST(test_lines),  TEST(test_long_and_nul), TEST(test_unreadable),
+        TEST(test_absent),       TEST(test_order),        TEST(test_switched_off), TEST(test_lines),
+        TEST(test_not_together), TEST(test_long_and_nul), TEST(test_unreadable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
