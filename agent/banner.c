@@ -73,6 +73,12 @@ void banner_next(const struct this_boot *boot, const struct policy *policy, char
         return;
     case MODE_SAFE:
     case MODE_MINIMAL:
+        if (boot->ticket.stored == STORED_NOWHERE && boot->ticket_state == RECORD_VALID) {
+            snprintf(out, size,
+                     "This boot could not be counted, so the machine stays in safe mode. Mend what "
+                     "backstop doctor names, then: systemctl reboot.");
+            return;
+        }
         snprintf(out, size, "%s",
                  policy->return_how == RETURN_AUTO
                      ? "When this boot has proved good, the machine restarts into normal mode by "

@@ -10,6 +10,7 @@
 #include "good.h"
 #include "journal.h"
 #include "manifest.h"
+#include "reserve.h"
 #include "vars.h"
 
 void confirm_open(struct confirm *confirm, const struct place *place, const char *run_dir,
@@ -42,7 +43,9 @@ bool confirm_returns(const struct confirm *confirm)
         return false;
     case MODE_SAFE:
     case MODE_MINIMAL:
-        return confirm->policy.return_how == RETURN_AUTO || confirm->boot.receipt.go_normal;
+        /* a ledger that was not stored decides the same again, for ever */
+        return confirm->boot.ticket.stored != STORED_NOWHERE &&
+               (confirm->policy.return_how == RETURN_AUTO || confirm->boot.receipt.go_normal);
     }
     return false;
 }
@@ -58,6 +61,13 @@ static uint8_t further(uint8_t a, uint8_t b)
     return a > b ? a : b;
 }
 
+static void note_receipt(const struct confirm *confirm, const struct receipt *receipt)
+{
+    if (this_boot_note_receipt(confirm->run_dir, receipt) < 0)
+        diag_report(confirm->diag, DIAG_WARNING, "%s/" RECEIPTED_NAME " could not be written",
+                    confirm->run_dir);
+}
+
 static int write_receipt(struct confirm *confirm, enum outcome outcome, enum phase phase,
                          uint32_t generation)
 {
@@ -71,10 +81,16 @@ static int write_receipt(struct confirm *confirm, enum outcome outcome, enum pha
     receipt.phase = further(receipt.phase, (uint8_t)phase);
     if (generation)
         receipt.generation = generation;
+    /* the stage's own settings may be older than ours: it must not go back to safe mode for ever */
+    if (outcome == OUTCOME_GOOD && confirm_returns(confirm))
+        receipt.go_normal = 1;
     if (boot->early.present && boot->early.number == boot->ticket.number)
         receipt.applied = (uint8_t)boot->early.applied;
     error = confirm->write_receipt(&receipt, &where);
     if (error) {
+        /* the deadline must know a good boot, stored or not */
+        if (outcome == OUTCOME_GOOD)
+            note_receipt(confirm, &receipt);
         diag_report(confirm->diag, DIAG_ERROR,
                     "the receipt of boot %u could be stored neither in NVRAM nor on the ESP: %s; "
                     "this boot will count as failed. `backstop doctor` says what to do",
@@ -87,9 +103,7 @@ static int write_receipt(struct confirm *confirm, enum outcome outcome, enum pha
                     receipt.number);
     boot->receipt = receipt;
     boot->has_receipt = true;
-    if (this_boot_note_receipt(confirm->run_dir, &receipt) < 0)
-        diag_report(confirm->diag, DIAG_WARNING, "%s/" RECEIPTED_NAME " could not be written",
-                    confirm->run_dir);
+    note_receipt(confirm, &receipt);
     return 0;
 }
 
@@ -186,6 +200,8 @@ static int take_generation(struct confirm *confirm, struct good_result *result)
         error = sets_load(&place, &sets, confirm->diag);
     if (!error)
         error = good_take(&place, &sets, &started, number, &confirm->policy, result, confirm->diag);
+    if (!error)
+        reserve_keep(&place); /* where there is room to spare; a recovery manages without */
     sets_free(&sets);
     place_close(&place);
     inventory_free(&started);
@@ -198,13 +214,19 @@ static int take_generation(struct confirm *confirm, struct good_result *result)
     return error;
 }
 
+/* What is stored already is not written; what could not be may be taken now. */
+static int store_again(struct confirm *confirm)
+{
+    return is_receiptable(confirm) ? write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, 0) : 0;
+}
+
 int confirm_good(struct confirm *confirm)
 {
     struct good_result result = {0};
     int taken = 0, error = 0;
 
     if (outcome_so_far(confirm) == OUTCOME_GOOD)
-        return 0;
+        return store_again(confirm);
     if (confirm_may_promote(&confirm->boot))
         taken = take_generation(confirm, &result);
     if (is_receiptable(confirm))
@@ -222,6 +244,7 @@ int confirm_end(struct confirm *confirm)
         return 0;
     switch (outcome_so_far(confirm)) {
     case OUTCOME_GOOD:
+        return store_again(confirm);
     case OUTCOME_FAILED:
     case OUTCOME_HANG:
     case OUTCOME_CRASH:
@@ -243,12 +266,29 @@ static bool may_restart(const struct this_boot *boot)
     return boot->ticket.stored != STORED_NOWHERE && boot->mode != MODE_HOLD;
 }
 
+/*
+ * Also where the note in the run directory is lost (/run full), and after a kexec: the boot of this
+ * number has been answered for.
+ */
+bool confirm_is_good(const struct confirm *confirm)
+{
+    struct receipt receipt;
+    enum record_state state = RECORD_ABSENT;
+
+    if (outcome_so_far(confirm) == OUTCOME_GOOD)
+        return true;
+    return confirm->boot.ticket_state == RECORD_VALID &&
+           confirm->boot.ticket.stored != STORED_NOWHERE &&
+           vars_read_receipt(&receipt, &state) == 0 && state == RECORD_VALID &&
+           receipt.number == confirm->boot.ticket.number && receipt.outcome == OUTCOME_GOOD;
+}
+
 int confirm_deadline(struct confirm *confirm, bool *restart)
 {
     int error;
 
     *restart = false;
-    if (!is_receiptable(confirm) || outcome_so_far(confirm) == OUTCOME_GOOD)
+    if (!is_receiptable(confirm) || confirm_is_good(confirm))
         return 0;
     if (!may_restart(&confirm->boot)) {
         diag_report(confirm->diag, DIAG_WARNING,

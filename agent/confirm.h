@@ -33,6 +33,8 @@ int confirm_start(struct confirm *confirm);
 int confirm_good(struct confirm *confirm);
 /* An orderly end: receipt clean, unless the boot was good or failed by then. */
 int confirm_end(struct confirm *confirm);
+/* True if this boot was receipted as good, in the run directory or in firmware. */
+bool confirm_is_good(const struct confirm *confirm);
 /* The deadline. *restart: this boot is to be ended. False where it is good, held, or not counted.
  */
 int confirm_deadline(struct confirm *confirm, bool *restart);
@@ -41,7 +43,7 @@ int confirm_return(struct confirm *confirm);
 /* The initramfs was made anew after a recovery: noted in our journal. */
 int confirm_rebuilt(struct confirm *confirm);
 
-/* True if a good boot goes back to normal mode by itself now. */
+/* True if a good boot goes back to normal mode by itself now: never one that is not counted. */
 bool confirm_returns(const struct confirm *confirm);
 /* True if this boot may make a good generation: safe mode proves less, and masks drivers. */
 bool confirm_may_promote(const struct this_boot *boot);

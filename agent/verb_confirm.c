@@ -127,7 +127,8 @@ static int good(struct confirm *confirm, const struct confirm_words *words)
     error = confirm_good(confirm);
     if (confirm->boot.has_receipt && confirm->boot.receipt.outcome == OUTCOME_GOOD)
         notify(NOTICE_GOOD, &confirm->boot, NULL);
-    if (confirm_returns(confirm) && confirm->boot.has_receipt &&
+    /* not with a receipt that nothing took: the stage would choose safe mode again */
+    if (!error && confirm_returns(confirm) && confirm->boot.has_receipt &&
         confirm->boot.receipt.outcome == OUTCOME_GOOD && !words->no_reboot) {
         notify(NOTICE_RETURNING, &confirm->boot, NULL);
         if (!run_systemctl("--no-wall"))

@@ -29,7 +29,7 @@ struct receipt {
     uint8_t phase;       /* enum phase, the furthest */
     uint8_t applied;     /* enum applied */
     uint8_t named;       /* 1: evidence names a driver or its content */
-    uint8_t go_normal;   /* 1: a person asked to leave safe mode (policy return=hand) */
+    uint8_t go_normal;   /* 1: leave safe mode: a person asked, or the agent's policy */
 };
 
 void receipt_encode(const struct receipt *receipt, uint8_t out[RECEIPT_SIZE]);

@@ -36,8 +36,16 @@ static size_t generations_now(void)
     return count;
 }
 
+static struct receipt stored;
+
+/* As vars_write_receipt: what is there already is not written. */
 static int take_receipt(const struct receipt *receipt, enum stored *where)
 {
+    *where = STORED_NVRAM;
+    if (!written.answer && memcmp(&stored, receipt, sizeof stored) == 0)
+        return 0;
+    if (!written.answer)
+        stored = *receipt;
     written.calls++;
     written.receipt = *receipt;
     written.generations = generations_now();
@@ -51,6 +59,7 @@ static int begin(void **state)
         return -1;
     memset(&fake_vars, 0, sizeof fake_vars);
     memset(&written, 0, sizeof written);
+    memset(&stored, 0, sizeof stored);
     efi_str_to_guid(BACKSTOP_GUID_TEXT, &ours);
     snprintf(run_dir, sizeof run_dir, "%s/run", scratch);
     put_file("usr/lib/backstop/sets.d/acme.conf",
@@ -65,7 +74,17 @@ static int end(void **state)
     return scratch_remove(state);
 }
 
-enum boot_kind { NORMAL, PROBATION, SAFE, MINIMAL, HOLD, UNCOUNTED, UNTOLD, FAILING };
+enum boot_kind {
+    NORMAL,
+    PROBATION,
+    SAFE,
+    MINIMAL,
+    HOLD,
+    UNCOUNTED,
+    SAFE_UNCOUNTED,
+    UNTOLD,
+    FAILING
+};
 
 static void put_ticket(enum boot_kind kind)
 {
@@ -80,12 +99,15 @@ static void put_ticket(enum boot_kind kind)
         ticket.case_open = 1;
         break;
     case SAFE:
+    case SAFE_UNCOUNTED:
     case MINIMAL:
     case HOLD:
         ticket.stance = STANCE_RECOVERY;
         ticket.case_open = 1;
         ticket.failures = 3;
-        ticket.rung = kind == SAFE ? RUNG_ALL : kind == MINIMAL ? RUNG_DRIVERS_OFF : RUNG_HOLD;
+        ticket.rung = kind == MINIMAL ? RUNG_DRIVERS_OFF : kind == HOLD ? RUNG_HOLD : RUNG_ALL;
+        if (kind == SAFE_UNCOUNTED)
+            ticket.stored = STORED_NOWHERE;
         break;
     case UNCOUNTED:
         ticket.stored = STORED_NOWHERE;
@@ -165,6 +187,7 @@ static void a_good_boot(void **state)
         {"minimal safe mode", MINIMAL, 1, 0, 0, true},
         {"hold stays", HOLD, 1, 0, 0, false},
         {"uncounted", UNCOUNTED, 1, 1, 1, false},
+        {"uncounted safe mode never restarts", SAFE_UNCOUNTED, 1, 0, 0, false},
         {"not started by the stage", UNTOLD, 0, 1, 0, false},
     };
 
@@ -186,6 +209,8 @@ static void a_good_boot(void **state)
             assert_int_equal(written.receipt.outcome, OUTCOME_GOOD);
             assert_int_equal(written.receipt.phase, PHASE_BOOTED);
             assert_int_equal(written.receipt.generation, rows[i].generation);
+            /* with older settings of its own the stage would choose safe mode again */
+            assert_int_equal(written.receipt.go_normal, rows[i].returns);
             assert_int_equal(written.generations, rows[i].generations); /* durable before it */
             confirm = open_confirm();
             assert_int_equal(confirm_good(&confirm), 0);
@@ -394,6 +419,63 @@ static void the_deadline(void **state)
     }
 }
 
+/* Nothing takes the receipt: the machine works, so the deadline leaves it alone, and its end tries
+ * again. */
+static void a_good_boot_that_cannot_be_receipted_goes_on(void **state)
+{
+    struct confirm confirm;
+    bool restart = true;
+
+    (void)state;
+    start_of_boot(NORMAL);
+    written.answer = -EROFS;
+    confirm = open_confirm();
+    assert_int_equal(confirm_good(&confirm), -EROFS);
+    confirm = open_confirm();
+    assert_int_equal(confirm_deadline(&confirm, &restart), 0);
+    assert_false(restart);
+    assert_int_equal(written.receipt.outcome, OUTCOME_GOOD);
+    memset(&written, 0, sizeof written);
+    confirm = open_confirm();
+    assert_int_equal(confirm_end(&confirm), 0);
+    assert_int_equal(written.calls, 1);
+    assert_int_equal(written.receipt.outcome, OUTCOME_GOOD);
+}
+
+/* The run directory has lost its note, or this is the same boot after a kexec. */
+static void what_firmware_holds_as_good_is_not_ended(void **state)
+{
+    static const struct {
+        const char *name;
+        enum boot_kind kind;
+        struct receipt receipt;
+        bool restart;
+    } rows[] = {
+        {"good", NORMAL, {.number = 9, .outcome = OUTCOME_GOOD}, false},
+        {"good, of the boot before", NORMAL, {.number = 8, .outcome = OUTCOME_GOOD}, true},
+        {"a phase alone", NORMAL, {.number = 9, .phase = PHASE_INITRAMFS}, true},
+        {"clean, then kexec", NORMAL, {.number = 9, .outcome = OUTCOME_CLEAN}, true},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        uint8_t bytes[RECEIPT_SIZE];
+        struct confirm confirm;
+        bool restart = !rows[i].restart;
+
+        if (i > 0)
+            assert_int_equal(begin(state), 0);
+        print_message("  %s\n", rows[i].name);
+        start_of_boot(rows[i].kind);
+        receipt_encode(&rows[i].receipt, bytes);
+        fake_put(ours, RECEIPT_VARIABLE, bytes, sizeof bytes, VAR_NV_BS_RT);
+        confirm = open_confirm();
+        assert_int_equal(confirm_deadline(&confirm, &restart), 0);
+        assert_int_equal(restart, rows[i].restart);
+        if (i + 1 < ROWS(rows))
+            assert_int_equal(end(state), 0);
+    }
+}
+
 static void leaving_safe_mode_by_hand(void **state)
 {
     struct confirm confirm;
@@ -519,6 +601,8 @@ int main(void)
         cmocka_unit_test(which_word_about_the_mode_counts),
         cmocka_unit_test_setup_teardown(an_orderly_end, begin, end),
         cmocka_unit_test_setup_teardown(the_deadline, begin, end),
+        cmocka_unit_test_setup_teardown(a_good_boot_that_cannot_be_receipted_goes_on, begin, end),
+        cmocka_unit_test_setup_teardown(what_firmware_holds_as_good_is_not_ended, begin, end),
         cmocka_unit_test_setup_teardown(leaving_safe_mode_by_hand, begin, end),
         cmocka_unit_test_setup_teardown(asking_before_it_is_good_is_remembered, begin, end),
         cmocka_unit_test_setup_teardown(there_is_nothing_to_leave_in_normal_mode, begin, end),

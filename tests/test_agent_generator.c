@@ -56,6 +56,7 @@ static struct this_boot boot_in(enum mode mode)
     boot.ticket.number = 5;
     boot.ticket.case_number = 7;
     boot.ticket.failures = 3;
+    boot.ticket.stored = STORED_NVRAM;
     boot.ticket.rung = RUNG_ALL;
     boot.ticket.last_outcome = OUTCOME_CRASH;
     boot.ticket.first_reason = REASON_THRESHOLD;
@@ -194,6 +195,12 @@ static void the_banner_says_what_and_why(void **state)
     assert_non_null(strstr(text, "by itself"));
     assert_non_null(strstr(text, "backstop status"));
     assert_null(strchr(text, '\\')); /* agetty would expand it */
+
+    boot.ticket.stored = STORED_NOWHERE;
+    banner_text(&boot, &policy, text);
+    assert_null(strstr(text, "by itself"));
+    assert_non_null(strstr(text, "backstop doctor"));
+    boot.ticket.stored = STORED_NVRAM;
 
     policy.return_how = RETURN_BY_HAND;
     banner_text(&boot, &policy, text);
