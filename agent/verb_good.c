@@ -13,6 +13,7 @@
 #include "io.h"
 #include "manifest.h"
 #include "options.h"
+#include "reserve.h"
 #include "text.h"
 
 #define IDENTITIES "identities" /* in RUN_DIR, written at the start of the boot */
@@ -215,6 +216,7 @@ static int take_with(const struct place *place, const struct inventory *started,
     sets_free(&sets);
     if (error)
         return EXIT_FAILED;
+    reserve_keep(place); /* where there is room to spare; a recovery manages without */
     print_taken(&result);
     return EXIT_OK;
 }

@@ -199,9 +199,11 @@ static char *suspects_listed(const struct world *world, bool with_ids)
     assert_int_equal(quarantine_list(&place, &list, NULL), 0);
     for (size_t i = 0; i < list.count; i++) {
         const struct quarantined *item = &list.items[i];
-        snprintf(line, sizeof line, "%u %u %s %s %s %s", item->case_number, with_ids ? item->id : 0,
-                 item->path, item->state, item->sha256 ? item->sha256 : "-",
-                 with_ids && item->replaced_by ? item->replaced_by : "-");
+        snprintf(line, sizeof line, "%u %u %s %s %s %s %s", item->case_number,
+                 with_ids ? item->id : 0, item->path, item->state,
+                 item->sha256 ? item->sha256 : "-",
+                 with_ids && item->replaced_by ? item->replaced_by : "-",
+                 with_ids ? item->held_at : "-");
         lines[i] = strdup(line);
     }
     for (size_t i = 0; i < list.count; i++) {
