@@ -28,9 +28,9 @@ FUZZ_SANITIZERS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-rec
 ASAN_MAKE   = $(MAKE) B=$(B)/asan SAN="$(SANITIZERS)"
 FUZZ_MAKE   = $(MAKE) B=$(B)/fuzz CC=$(CLANG) OPT="-O1 -g" SAN="$(FUZZ_SANITIZERS)"
 # Scenarios on the rig that are short enough for `make check`.
-CHECK_RIG  ?=
+CHECK_RIG  ?= rig-smoke
 
-.PHONY: test-programs test-run fuzz-programs fuzz-run lint-run valgrind valgrind-run
+.PHONY: check-run test-programs test-run fuzz-programs fuzz-run lint-run valgrind valgrind-run
 .SECONDARY: $(TEST_PROGRAMS:=.o) $(FUZZ_PROGRAMS:=.o)
 
 # ---- programs -----------------------------------------------------------------------------------
@@ -160,7 +160,11 @@ fuzz: $(TALLY_BIN)
 
 # A part that does not build counts as one failure, and the others still run.
 INTO = RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) --no-print-directory
-check: $(TALLY_BIN)
+# In two steps, since the first may have to install the compiler for the second.
+check: deps
+	$(Q)$(MAKE) --no-print-directory check-run
+
+check-run: $(TALLY_BIN)
 	$(begin_results)
 	$(Q)$(MAKE) $(INTO) lint-run || $(TALLY) 'lint' false
 	$(Q)$(MAKE) $(INTO) all test-run || $(TALLY) 'build' false
