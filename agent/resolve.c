@@ -18,23 +18,15 @@ struct way {
     const struct open_how *how;
     dev_t device;        /* of root_fd */
     char done[PATH_MAX]; /* from the root, free of links and dots; "" is the root itself */
-    char left[PATH_MAX]; /* still to walk */
+    char left[PATH_MAX]; /* still to walk, from `at` on */
+    size_t at;
     int links;
 };
-
-/*
- * What overlaps. Not memmove(): its checked form shares an entry with memcpy()'s in the C library,
- * and valgrind reports the overlap as an error.
- */
-static void shift(char *to, const char *from, size_t size)
-{
-    __builtin_memmove(to, from, size);
-}
 
 /* Takes the next part off way->left; 0: none is left. */
 static size_t next_part(struct way *way, char part[NAME_MAX + 1], int *error)
 {
-    char *from = way->left + strspn(way->left, "/");
+    const char *from = way->left + way->at + strspn(way->left + way->at, "/");
     size_t length = strcspn(from, "/");
 
     if (length > NAME_MAX) {
@@ -43,13 +35,15 @@ static size_t next_part(struct way *way, char part[NAME_MAX + 1], int *error)
     }
     memcpy(part, from, length);
     part[length] = '\0';
-    shift(way->left, from + length, strlen(from + length) + 1);
+    way->at = (size_t)(from - way->left) + length;
     return length;
 }
 
 static bool is_last(const struct way *way)
 {
-    return way->left[strspn(way->left, "/")] == '\0';
+    const char *left = way->left + way->at;
+
+    return left[strspn(left, "/")] == '\0';
 }
 
 static int step_into(const struct way *way, int fd, const char *part)
@@ -102,24 +96,24 @@ static int go_up(struct way *way)
     return 0;
 }
 
-/* Puts what the link says before what is left to walk. */
+/* What the link says comes before what is left to walk. */
 static int follow(struct way *way, int fd, const char *part)
 {
-    char target[PATH_MAX];
-    ssize_t length = readlinkat(fd, part, target, sizeof target);
-    size_t left = strlen(way->left);
+    char all[2 * PATH_MAX + 1];
+    ssize_t length = readlinkat(fd, part, all, PATH_MAX);
+    size_t left = strlen(way->left + way->at);
 
     if (length < 0)
         return -errno;
     if (++way->links > LINKS_MAX)
         return -ELOOP;
-    if ((size_t)length + left + 2 > sizeof way->left)
+    if ((size_t)length + left + 1 > sizeof way->left)
         return -ENAMETOOLONG;
-    shift(way->left + length + 1, way->left, left + 1);
-    memcpy(way->left, target, (size_t)length);
-    way->left[length] = '/';
-    if (target[0] == '/')
+    if (all[0] == '/')
         way->done[0] = '\0';
+    memcpy(all + length, way->left + way->at, left + 1);
+    memcpy(way->left, all, (size_t)length + left + 1);
+    way->at = 0;
     return 0;
 }
 
