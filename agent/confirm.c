@@ -122,6 +122,20 @@ static int open_run_dir(const struct confirm *confirm)
     return fd < 0 ? -errno : fd;
 }
 
+/*
+ * 0 the first time in this boot. A unit that failed is started again by whatever pulls in
+ * sysinit.target, and identities of then would promote what has come since.
+ */
+static int begin_identities(int run_fd)
+{
+    int fd = openat(run_fd, STARTED_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        return errno == EEXIST ? -EALREADY : -errno;
+    close(fd);
+    return 0;
+}
+
 static int take_identities(struct confirm *confirm, int run_fd)
 {
     struct inventory inventory = {0};
@@ -131,7 +145,9 @@ static int take_identities(struct confirm *confirm, int run_fd)
     /* taken again later they would promote what has come since */
     if (faccessat(run_fd, IDENTITIES_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return 0;
-    error = sets_load(confirm->place, &sets, confirm->diag);
+    error = begin_identities(run_fd);
+    if (!error)
+        error = sets_load(confirm->place, &sets, confirm->diag);
     if (!error)
         error = inventory_take(confirm->place, &sets, &inventory, confirm->diag);
     if (!error) {

@@ -140,7 +140,7 @@ static int set_deadline(const struct generator *generator)
     if (generator->policy->deadline == 0)
         return put_link(generator->normal_dir, "backstop-deadline.timer", "/dev/null");
     snprintf(dir, sizeof dir, "%s/backstop-deadline.timer.d", generator->normal_dir);
-    snprintf(text, sizeof text, "[Timer]\nOnBootSec=\nOnBootSec=%us\n",
+    snprintf(text, sizeof text, "[Timer]\nOnActiveSec=\nOnActiveSec=%us\n",
              generator->policy->deadline);
     return put_text(dir, "50-policy.conf", text);
 }

@@ -18,8 +18,9 @@ int main(int argc, char **argv)
     struct diag diag;
     int error;
 
-    /* a crash kernel sees the ticket of the boot that crashed */
-    if (argc < 4 || access("/proc/vmcore", F_OK) == 0)
+    /* a crash kernel sees the ticket of the boot that crashed, a container its host's */
+    if (argc < 4 || access("/proc/vmcore", F_OK) == 0 ||
+        access("/run/systemd/container", F_OK) == 0)
         return 0;
     diag_to_kmsg(&diag);
     if (place_open(&place, NULL) < 0)

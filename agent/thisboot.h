@@ -9,6 +9,7 @@
 
 /* Names in the run directory. */
 #define IDENTITIES_NAME "identities" /* manifest.h */
+#define STARTED_NAME "started"       /* identities were begun in this boot */
 #define RECEIPTED_NAME "receipt"     /* bytes of the last receipt of this boot */
 #define RETIRED_NAME "retired"       /* uninstalled in this boot */
 

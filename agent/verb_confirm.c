@@ -12,11 +12,13 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "confirm.h"
 #include "health.h"
 #include "notify.h"
+#include "patience.h"
 #include "verb.h"
 
 enum task {
@@ -139,11 +141,46 @@ static int good(struct confirm *confirm, const struct confirm_words *words)
     return error;
 }
 
+static uint64_t monotonic_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* Returns when the boot has had all its time, or has proved good. */
+static void wait_patiently(struct confirm *confirm)
+{
+    static const struct patience_places places = {
+        .asked = "/run/systemd/ask-password",
+        .cgroup = "/sys/fs/cgroup/system.slice",
+        .proc = "/proc",
+    };
+    uint64_t begun = monotonic_us(), now = begun;
+
+    while (!confirm_is_good(confirm)) {
+        struct waiting waiting;
+        unsigned seconds;
+
+        patience_probe(&places, &waiting);
+        seconds = patience_seconds(&waiting, now, (unsigned)((now - begun) / 1000000u),
+                                   confirm->policy.deadline);
+        if (seconds == 0)
+            return;
+        sleep(seconds);
+        now = monotonic_us();
+        this_boot_probe(confirm->run_dir, &confirm->boot);
+    }
+}
+
 static int deadline(struct confirm *confirm, const struct confirm_words *words)
 {
     bool restart;
-    int error = confirm_deadline(confirm, &restart);
+    int error;
 
+    wait_patiently(confirm);
+    error = confirm_deadline(confirm, &restart);
     if (!restart)
         return error;
     notify(NOTICE_DEADLINE, &confirm->boot, NULL);

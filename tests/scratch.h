@@ -49,7 +49,7 @@ __attribute__((unused)) static const char *at(const char *path)
 
 __attribute__((unused)) static void make_dirs(const char *path)
 {
-    char whole[512];
+    char whole[1024];
 
     snprintf(whole, sizeof whole, "%s/%s", scratch, path);
     for (char *p = whole + strlen(scratch) + 1; *p; p++) {

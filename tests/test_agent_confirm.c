@@ -161,6 +161,19 @@ static void the_start_takes_identities_once(void **state)
     inventory_free(&started);
 }
 
+/* The unit was killed at its time limit; starting any service starts it again. */
+static void identities_are_not_taken_late(void **state)
+{
+    struct confirm confirm;
+
+    (void)state;
+    put_ticket(NORMAL);
+    put_file("run/" STARTED_NAME, "");
+    confirm = open_confirm();
+    assert_int_equal(confirm_start(&confirm), -EALREADY);
+    assert_false(is_at("run/" IDENTITIES_NAME));
+}
+
 static void after_failures_the_start_is_receipted(void **state)
 {
     (void)state;
@@ -589,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_start_takes_identities_once, begin, end),
+        cmocka_unit_test_setup_teardown(identities_are_not_taken_late, begin, end),
         cmocka_unit_test_setup_teardown(after_failures_the_start_is_receipted, begin, end),
         cmocka_unit_test_setup_teardown(a_good_boot, begin, end),
         cmocka_unit_test_setup_teardown(a_late_file_is_not_promoted, begin, end),

@@ -138,8 +138,8 @@ static void the_deadline_follows_the_policy(void **state)
         uint16_t deadline;
         const char *text; /* NULL: masked */
     } rows[] = {
-        {"default", 900, "[Timer]\nOnBootSec=\nOnBootSec=900s\n"},
-        {"one minute", 60, "[Timer]\nOnBootSec=\nOnBootSec=60s\n"},
+        {"default", 900, "[Timer]\nOnActiveSec=\nOnActiveSec=900s\n"},
+        {"one minute", 60, "[Timer]\nOnActiveSec=\nOnActiveSec=60s\n"},
         {"off", 0, NULL},
     };
 
