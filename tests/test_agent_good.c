@@ -43,6 +43,7 @@ static int tear_down(void **state)
     inventory_free(&started);
     sets_free(&sets);
     place_close(&place);
+    umount2(world_path(&world, STATE_DIR), MNT_DETACH); /* of a test that failed */
     world_remove(&world);
     return 0;
 }

@@ -30,6 +30,7 @@ static int tear_down(void **state)
     inventory_free(&inventory);
     sets_free(&sets);
     place_close(&place);
+    umount2(world_path(&world, "/opt/acme/empty"), MNT_DETACH); /* of a test that failed */
     world_remove(&world);
     return 0;
 }

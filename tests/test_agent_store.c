@@ -28,6 +28,7 @@ static int tear_down(void **state)
 {
     (void)state;
     place_close(&place);
+    umount2(world_path(&world, STATE_DIR), MNT_DETACH); /* of a test that failed */
     world_remove(&world);
     return 0;
 }
