@@ -8,17 +8,17 @@
 #define AT_VERSION 4u
 #define AT_LENGTH 6u
 #define AT_CRC 8u
-#define HEADER_SIZE 16u
 #define VERSION 1u
 
 /* FORMAT.md, "Slots". */
 #define SLOT_STRIDE 4096u
 #define SLOTS 2u
+#define MARK_AHEAD 64u
 
 struct field {
     const char *name;
     unsigned at, width;
-    const char *const *words; /* NULL: a number */
+    const char *const *words; /* NULL: a number; a word that is NULL: out of range */
     unsigned word_count;
 };
 
@@ -31,6 +31,9 @@ static const char *const outcomes[] = {"none", "good", "clean", "crash", "hang",
                                        "failed"};
 static const char *const phases[] = {"firmware", "initramfs", "early", "booted"};
 static const char *const applied[] = {"none", "nothing", "put-back", "masked", "failed"};
+static const char *const truths[] = {"no", "yes"};
+/* A system cannot report its own crash, nor an end that left no trace. */
+static const char *const reported[] = {"none", "good", "clean", NULL, "hang", NULL, "failed"};
 
 static const struct field ledger_fields[] = {
     {"number", 16, 4, NULL, 0},
@@ -41,19 +44,19 @@ static const struct field ledger_fields[] = {
     {"stance", 27, 1, WORDS(stances)},
     {"quiet", 28, 1, NULL, 0},
     {"unreached", 29, 1, NULL, 0},
-    {"case-open", 30, 1, NULL, 0},
+    {"case-open", 30, 1, WORDS(truths)},
     {"last-outcome", 31, 1, WORDS(outcomes)},
     {"last-phase", 32, 1, WORDS(phases)},
     {"first-reason", 33, 1, NULL, 0},
     {"last-reason", 34, 1, NULL, 0},
-    {"mark", 35, 1, NULL, 0},
+    {"mark", 35, 1, WORDS(truths)},
     {"dumps", 36, 2, NULL, 0},
 };
 static const struct field receipt_fields[] = {
     {"number", 16, 4, NULL, 0},       {"generation", 20, 4, NULL, 0},
-    {"outcome", 24, 1, WORDS(outcomes)}, {"phase", 25, 1, WORDS(phases)},
-    {"applied", 26, 1, WORDS(applied)},  {"named", 27, 1, NULL, 0},
-    {"go-normal", 28, 1, NULL, 0},
+    {"outcome", 24, 1, WORDS(reported)}, {"phase", 25, 1, WORDS(phases)},
+    {"applied", 26, 1, WORDS(applied)},  {"named", 27, 1, WORDS(truths)},
+    {"go-normal", 28, 1, WORDS(truths)},
 };
 
 static const struct kind {
@@ -95,11 +98,23 @@ static uint32_t crc_of(const uint8_t *bytes, size_t size)
     return ~crc;
 }
 
+static bool in_range(const struct kind *kind, const uint8_t *bytes)
+{
+    for (size_t i = 0; i < kind->field_count; i++) {
+        const struct field *field = &kind->fields[i];
+        uint32_t value = load(bytes + field->at, field->width);
+
+        if (field->words != NULL && (value >= field->word_count || field->words[value] == NULL))
+            return false;
+    }
+    return true;
+}
+
 static bool is_whole(const struct kind *kind, const uint8_t *bytes, size_t size, bool padded)
 {
     if (size < kind->length || (!padded && size != kind->length))
         return false;
-    return memcmp(bytes + AT_MAGIC, kind->magic, 4) == 0 &&
+    return in_range(kind, bytes) && memcmp(bytes + AT_MAGIC, kind->magic, 4) == 0 &&
            load(bytes + AT_VERSION, 2) == VERSION && load(bytes + AT_LENGTH, 2) == kind->length &&
            load(bytes + AT_CRC, 4) == crc_of(bytes, kind->length);
 }
@@ -132,17 +147,35 @@ void record_from_nvram(struct record *record, enum record_kind kind, const struc
     record_take(record, kind, found ? variable.data : NULL, variable.data_size, false);
 }
 
+static uint32_t value_of(const struct record *record, const char *field)
+{
+    uint32_t value = 0;
+
+    record_field(record, field, &value);
+    return value;
+}
+
+/* The boot in which it was written. */
+static uint32_t boot_of(const struct record *record)
+{
+    uint32_t number = value_of(record, "number");
+
+    return record->kind == RECORD_LEDGER && value_of(record, "mark") == 1 ? number - MARK_AHEAD
+                                                                         : number;
+}
+
 /* A mark, or a receipt that reports a phase alone, gives way to a finished record. */
 static bool is_newer(const struct record *a, const struct record *b)
 {
-    uint32_t a_number = load(a->bytes + HEADER_SIZE, 4), b_number = load(b->bytes + HEADER_SIZE, 4);
-    uint32_t value = 0;
+    uint32_t ahead = boot_of(a) - boot_of(b);
 
-    if (!b->whole || a_number != b_number)
-        return !b->whole || a_number > b_number;
+    if (!b->whole || ahead != 0)
+        return !b->whole || ahead < 0x80000000u;
     if (a->kind == RECORD_LEDGER)
-        return record_field(b, "mark", &value) && value == 1;
-    return record_field(b, "outcome", &value) && value == 0;
+        return value_of(a, "mark") < value_of(b, "mark");
+    if ((value_of(a, "outcome") != 0) != (value_of(b, "outcome") != 0))
+        return value_of(a, "outcome") != 0;
+    return value_of(a, "phase") > value_of(b, "phase");
 }
 
 void record_from_slots(struct record *record, enum record_kind kind, const uint8_t *file,
@@ -186,7 +219,7 @@ bool record_value(enum record_kind kind, const char *name, const char *text, uin
     if (field == NULL)
         return false;
     for (unsigned i = 0; i < field->word_count; i++) {
-        if (strcmp(field->words[i], text) == 0) {
+        if (field->words[i] != NULL && strcmp(field->words[i], text) == 0) {
             *value = i;
             return true;
         }

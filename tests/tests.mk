@@ -6,9 +6,9 @@
 #: make format     layout of all C files
 #
 # tests/test_NAME.c is one cmocka program: test_agent_* with libagent, test_efi_* with the stage's
-# host objects, all with libcore. tests/fuzz_NAME.c is one libFuzzer target: of core where FUZZ_CORE
-# names it, fuzz_efi_* with the stage's host objects, else of the agent; its seeds are in
-# tests/corpus/NAME/.
+# host objects, test_rig_* with the rig's alone, all others with libcore. tests/fuzz_NAME.c is one
+# libFuzzer target: of core where FUZZ_CORE names it, fuzz_efi_* with the stage's host objects, else
+# of the agent; its seeds are in tests/corpus/NAME/.
 #
 # Each result is a line in $(RESULTS), so that a check goes on after a failure and sums up at its end.
 RESULTS ?= $(abspath $(B))/results
@@ -38,8 +38,10 @@ CHECK_RIG  ?= rig-smoke
 TEST_LIBS = $(B)/core/libcore.a
 $(B)/tests/test_agent_%: TEST_LIBS = $(AGENT_TEST_OBJS) $(B)/agent/libagent.a $(B)/core/libcore.a $(AGENT_LIBS)
 $(B)/tests/test_efi_%:   TEST_LIBS = $(EFI_HOST_OBJS) $(B)/core/libcore.a
+$(B)/tests/test_rig_%:   TEST_LIBS = $(RIG_HOST_OBJS) $(RIG_LIBS)
 $(filter $(B)/tests/test_agent_%,$(TEST_PROGRAMS)): $(AGENT_TEST_OBJS) $(B)/agent/libagent.a
 $(filter $(B)/tests/test_efi_%,$(TEST_PROGRAMS)): $(EFI_HOST_OBJS)
+$(filter $(B)/tests/test_rig_%,$(TEST_PROGRAMS)): $(RIG_HOST_OBJS)
 $(B)/tests/test_agent_%.o: TEST_CFLAGS = $(AGENT_CFLAGS) -Iagent
 $(B)/tests/test_efi_%.o:   TEST_CFLAGS = $(EFI_HOST_CFLAGS) -Iefi
 
