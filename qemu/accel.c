@@ -1,4 +1,5 @@
-/* Which accelerator to use: decided by booting, since /dev/kvm may open and still run no firmware. */
+/* Which accelerator to use: decided by booting, since /dev/kvm may open and still run no firmware.
+ */
 #include "machine.h"
 
 #include <stdlib.h>

@@ -138,7 +138,7 @@ static void say_attempt(struct session *session, const struct boot *boot, const 
                        number, where, failures, stance != NULL ? stance : "?",
                        strcmp(stance != NULL ? stance : "", "recovery") == 0 ? ", " : "",
                        strcmp(stance != NULL ? stance : "", "recovery") == 0 && rung != NULL ? rung
-                                                                                            : "");
+                                                                                             : "");
     phase_add(session, "stage", what);
 }
 

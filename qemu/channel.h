@@ -13,9 +13,9 @@ enum channel_kind { CHANNEL_HELLO = 0, CHANNEL_OUT, CHANNEL_END };
 
 struct channel_message {
     enum channel_kind kind;
-    long id;          /* of OUT and END */
-    long code;        /* of END */
-    const char *text; /* of OUT, within the line */
+    long id;                      /* of OUT and END */
+    long code;                    /* of END */
+    const char *text;             /* of OUT, within the line */
     char boot_id[64], target[64]; /* of HELLO */
 };
 

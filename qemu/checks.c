@@ -196,7 +196,8 @@ static int check_boot_first(struct session *session, char *const words[], int co
     return session_fail(session, "first in BootOrder is \"%s\"", description);
 }
 
-/* At most so many writes of ours since the last power-on, and at least one, else nothing counted. */
+/* At most so many writes of ours since the last power-on, and at least one, else nothing counted.
+ */
 static int check_writes(struct session *session, char *const words[], int count)
 {
     struct nvram nvram;
@@ -223,7 +224,8 @@ static int check_writes(struct session *session, char *const words[], int count)
 
 static const char *path_fault(char *const words[], int count)
 {
-    static const char *const kinds[] = {"contains=", "lacks=", "links-to=", "same-as=", "delivered="};
+    static const char *const kinds[] = {
+        "contains=", "lacks=", "links-to=", "same-as=", "delivered="};
 
     if (words[0][0] != '/')
         return "the path does not begin with /";
@@ -275,8 +277,7 @@ static struct content other_content(const struct session *session, const struct 
     if (text_starts(condition, "same-as="))
         other.bytes = disk_read(disk, condition + strlen("same-as="), &other.size);
     if (text_starts(condition, "delivered=")) {
-        TEXT_AUTO path =
-            text_format("%s/%s", session->outbox, condition + strlen("delivered="));
+        TEXT_AUTO path = text_format("%s/%s", session->outbox, condition + strlen("delivered="));
 
         other.bytes = file_read(path, &other.size);
     }
@@ -392,7 +393,8 @@ static bool identity_in(const char *line, const char *listing)
 {
     TEXT_AUTO start = text_copy(line);
     const char *hash = strrchr(line, ' '), *at;
-    char *inode = strstr(start, " file ino="), *ctime = inode != NULL ? strstr(inode, " ctime=") : NULL;
+    char *inode = strstr(start, " file ino="),
+         *ctime = inode != NULL ? strstr(inode, " ctime=") : NULL;
 
     if (ctime == NULL || hash == NULL)
         return false;
@@ -401,8 +403,7 @@ static bool identity_in(const char *line, const char *listing)
         const char *end = strchr(at, '\n');
         size_t length = strlen(hash);
 
-        if (end != NULL && (size_t)(end - at) > length &&
-            strncmp(end - length, hash, length) == 0)
+        if (end != NULL && (size_t)(end - at) > length && strncmp(end - length, hash, length) == 0)
             return true;
     }
     return false;

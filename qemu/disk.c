@@ -86,8 +86,8 @@ static int tool_run(const char *const argv[], char **reason)
     int code = command_run(argv, &output);
 
     if (code != 0 && reason != NULL)
-        text_replace(reason, text_format("%s: exit code %d: %s%s", argv[0], code, output.err,
-                                         output.out));
+        text_replace(reason,
+                     text_format("%s: exit code %d: %s%s", argv[0], code, output.err, output.out));
     output_free(&output);
     return code == 0 ? 0 : -EIO;
 }
@@ -100,8 +100,8 @@ int disk_settle(const struct disk *disk, char **reason)
     int code = command_run(argv, &output);
 
     if (code != 0 && code != 1) /* 1: corrected, which is what was asked */
-        text_replace(reason, text_format("e2fsck: exit code %d: %s%s", code, output.err,
-                                         output.out));
+        text_replace(reason,
+                     text_format("e2fsck: exit code %d: %s%s", code, output.err, output.out));
     output_free(&output);
     return code == 0 || code == 1 ? 0 : -EIO;
 }
@@ -203,8 +203,8 @@ static char *identity_of(ext2_filsys fs, ext2_ino_t number, const struct ext2_in
     TEXT_AUTO bytes = NULL;
     struct hash *hash;
 
-    if (LINUX_S_ISLNK(inode->i_mode) && ext2fs_is_fast_symlink((struct ext2_inode *)
-                                                              (uintptr_t)base))
+    if (LINUX_S_ISLNK(inode->i_mode) &&
+        ext2fs_is_fast_symlink((struct ext2_inode *)(uintptr_t)base))
         return text_format("-> %.60s", (const char *)inode->i_block);
     if (!LINUX_S_ISREG(inode->i_mode) && !LINUX_S_ISLNK(inode->i_mode))
         return text_copy("-");
@@ -226,13 +226,11 @@ static char *line_of(ext2_filsys fs, const char *path, ext2_ino_t number,
     if (LINUX_S_ISDIR(inode->i_mode))
         return text_format("%s directory ino=%u mode=%04o owner=%u:%u", path, number,
                            inode->i_mode & 07777u, inode->i_uid, inode->i_gid);
-    return text_format("%s %s ino=%u mode=%04o owner=%u:%u size=%" PRIu64
-                       " mtime=%u.%u ctime=%u.%u %s",
-                       path, kind_of(inode->i_mode), number, inode->i_mode & 07777u, inode->i_uid,
-                       inode->i_gid,
-                       (uint64_t)inode->i_size_high << 32 | (uint64_t)inode->i_size,
-                       inode->i_mtime, inode->i_mtime_extra >> 2, inode->i_ctime,
-                       inode->i_ctime_extra >> 2, identity);
+    return text_format(
+        "%s %s ino=%u mode=%04o owner=%u:%u size=%" PRIu64 " mtime=%u.%u ctime=%u.%u %s", path,
+        kind_of(inode->i_mode), number, inode->i_mode & 07777u, inode->i_uid, inode->i_gid,
+        (uint64_t)inode->i_size_high << 32 | (uint64_t)inode->i_size, inode->i_mtime,
+        inode->i_mtime_extra >> 2, inode->i_ctime, inode->i_ctime_extra >> 2, identity);
 }
 
 static void listing_add(struct listing *listing, const char *path, ext2_ino_t number);

@@ -9,12 +9,13 @@
 #include "text.h"
 
 struct disk {
-    const char *path;      /* raw image with a GPT */
-    uint64_t esp_offset;   /* bytes */
+    const char *path;    /* raw image with a GPT */
+    uint64_t esp_offset; /* bytes */
     uint64_t root_offset;
 };
 
-/* Finds the partitions. 0, -errno, or -EBADMSG where there is no GPT with an ESP and a Linux root. */
+/* Finds the partitions. 0, -errno, or -EBADMSG where there is no GPT with an ESP and a Linux root.
+ */
 int disk_open(struct disk *disk, const char *path);
 
 /* As the next mount would: replays ext4's journal after a crash. 0 or -EIO, which is reported. */

@@ -39,6 +39,7 @@ static void arguments_free(struct arguments *arguments)
 static void add_platform(struct arguments *arguments, const struct machine_setup *setup)
 {
     bool kvm = strcmp(setup->accel, "kvm") == 0;
+    bool counted = strcmp(setup->accel, ACCEL_COUNTED) == 0;
 
     add(arguments, "qemu-system-x86_64", NULL);
     add(arguments, "-nodefaults", NULL);
@@ -46,10 +47,12 @@ static void add_platform(struct arguments *arguments, const struct machine_setup
     add(arguments, "-no-reboot", NULL);
     add(arguments, "-display", text_copy("none"));
     add(arguments, "-machine", text_copy("q35"));
-    add(arguments, "-accel", text_copy(kvm ? "kvm" : "tcg,thread=multi"));
+    add(arguments, "-accel", text_copy(kvm ? "kvm" : counted ? "tcg" : "tcg,thread=multi"));
     if (kvm)
         add(arguments, "-cpu", text_copy("host"));
-    add(arguments, "-smp", text_copy("2"));
+    if (counted)
+        add(arguments, "-icount", text_copy("shift=0,sleep=off"));
+    add(arguments, "-smp", text_copy(counted ? "1" : "2"));
     add(arguments, "-m", text_copy("1024"));
     add(arguments, "-device", text_copy("virtio-rng-pci"));
 }
@@ -57,8 +60,7 @@ static void add_platform(struct arguments *arguments, const struct machine_setup
 /* The host does not crash in these tests, so flushes to its disk would only cost time. */
 static void add_drives(struct arguments *arguments, const struct machine_setup *setup)
 {
-    add(arguments, "-drive",
-        text_copy("if=pflash,unit=0,format=raw,readonly=on,file=" OVMF_CODE));
+    add(arguments, "-drive", text_copy("if=pflash,unit=0,format=raw,readonly=on,file=" OVMF_CODE));
     add(arguments, "-drive",
         text_format("if=pflash,unit=1,format=raw,cache=unsafe,file=%s", setup->vars));
     if (setup->disk != NULL) {
@@ -80,8 +82,7 @@ static void add_streams(struct arguments *arguments, const struct machine_setup 
         text_format("socket,id=console,fd=%d,logfile=%s,logappend=off", CHILD_FD + MACHINE_CONSOLE,
                     setup->console));
     add(arguments, "-serial", text_copy("chardev:console"));
-    add(arguments, "-chardev",
-        text_format("socket,id=channel,fd=%d", CHILD_FD + MACHINE_CHANNEL));
+    add(arguments, "-chardev", text_format("socket,id=channel,fd=%d", CHILD_FD + MACHINE_CHANNEL));
     add(arguments, "-device", text_copy("virtio-serial-pci"));
     add(arguments, "-device", text_copy("virtserialport,chardev=channel,name=rig"));
     add(arguments, "-chardev", text_format("socket,id=qmp,fd=%d", CHILD_FD + MACHINE_QMP));
@@ -96,8 +97,8 @@ static void child_exec(const struct machine_setup *setup, char *const argv[],
     int errors = open(setup->errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || null < 0 || errors < 0 || dup2(null, 0) < 0 ||
-        dup2(null, 1) < 0 || dup2(errors, 2) < 0)
+    if (getppid() != parent || null < 0 || errors < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+        dup2(errors, 2) < 0)
         _exit(127);
     for (int i = 0; i < MACHINE_STREAMS; i++)
         if (dup2(ends[i], CHILD_FD + i) < 0)

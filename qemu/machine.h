@@ -16,8 +16,11 @@
 #define OVMF_CODE "/usr/share/OVMF/OVMF_CODE_4M.fd"
 #define OVMF_VARS "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
+/* TCG with one processor, and guest time that advances by 1 ns an instruction. */
+#define ACCEL_COUNTED "counted"
+
 struct machine_setup {
-    const char *accel;   /* "kvm" or "tcg" */
+    const char *accel;   /* "kvm", "tcg" or ACCEL_COUNTED */
     const char *disk;    /* raw image, written to; NULL: none */
     const char *vars;    /* this machine's own copy of OVMF_VARS */
     const char *payload; /* raw image, read only; NULL: none */

@@ -1,4 +1,5 @@
 /* rig - runs Backstop's scenarios on virtual machines. */
+#include "bench.h"
 #include "rig.h"
 #include "steps.h"
 
@@ -128,6 +129,7 @@ static int usage(const char *complaint)
         fprintf(stderr, "rig: %s\n", complaint);
     fputs("usage: rig list | show NAME | steps\n"
           "       rig [options] run NAME... | run --all | run --tag TAG | provision | demo\n"
+          "       rig [options] bench SCRIPT\n"
           "  -j N              machines side by side (default 1)\n"
           "  --keep            keep the disks of scenarios that passed\n"
           "  --live            the timeline on stdout\n"
@@ -216,6 +218,18 @@ static int provision(struct rig *rig)
     return EXIT_PASSED;
 }
 
+static int bench(struct rig *rig, const char *script)
+{
+    TEXT_AUTO cache = text_format("%s/accel", rig->dir);
+    TEXT_AUTO reason = NULL;
+
+    rig->accel = machine_accel(cache);
+    if (bench_run(rig, script, &reason) == 0)
+        return EXIT_PASSED;
+    fprintf(stderr, "rig: %s\n", reason);
+    return EXIT_FAILED;
+}
+
 struct options {
     bool all;
     const char *tag;
@@ -250,6 +264,8 @@ static int dispatch(struct rig *rig, struct options *options, char *const words[
         return list_steps();
     if (strcmp(verb, "provision") == 0 && words[1] == NULL)
         return provision(rig);
+    if (strcmp(verb, "bench") == 0 && words[1] != NULL && words[2] == NULL)
+        return bench(rig, words[1]);
     if (strcmp(verb, "show") == 0 && words[1] != NULL && words[2] == NULL)
         return rig_find(rig, words[1]) != NULL ? show_one(rig_find(rig, words[1]))
                                                : usage("no such scenario: `rig list` names them");
@@ -267,10 +283,14 @@ static int dispatch(struct rig *rig, struct options *options, char *const words[
 static int parse(int argc, char **argv, struct rig *rig, struct options *options)
 {
     static const struct option longs[] = {
-        {"keep", no_argument, NULL, 'k'},      {"live", no_argument, NULL, 'l'},
-        {"out", required_argument, NULL, 'o'}, {"rig", required_argument, NULL, 'r'},
-        {"scenarios", required_argument, NULL, 's'}, {"all", no_argument, NULL, 'a'},
-        {"tag", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'},
+        {"keep", no_argument, NULL, 'k'},
+        {"live", no_argument, NULL, 'l'},
+        {"out", required_argument, NULL, 'o'},
+        {"rig", required_argument, NULL, 'r'},
+        {"scenarios", required_argument, NULL, 's'},
+        {"all", no_argument, NULL, 'a'},
+        {"tag", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;

@@ -248,8 +248,7 @@ size_t nvram_delete(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const ch
     while (nvram_next(nvram, &offset, &one)) {
         if (!variable_is(&one, guid, start))
             continue;
-        nvram->bytes[one.offset + VAR_STATE_AT] =
-            (uint8_t)(one.state & ~STATE_DELETED_BIT & 0xffu);
+        nvram->bytes[one.offset + VAR_STATE_AT] = (uint8_t)(one.state & ~STATE_DELETED_BIT & 0xffu);
         count++;
     }
     return count;

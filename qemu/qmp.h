@@ -1,5 +1,6 @@
 /*
- * qmp.h - one line of QEMU's machine protocol. Source: docs/interop/qmp-spec.txt, qapi/run-state.json.
+ * qmp.h - one line of QEMU's machine protocol. Source: docs/interop/qmp-spec.txt,
+ * qapi/run-state.json.
  */
 #ifndef BACKSTOP_RIG_QMP_H
 #define BACKSTOP_RIG_QMP_H

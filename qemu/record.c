@@ -27,8 +27,8 @@ struct field {
 static const char *const rungs[] = {"normal",      "targeted",   "all-changes",
                                     "drivers-off", "boot-files", "hold"};
 static const char *const stances[] = {"normal", "recovery", "probation"};
-static const char *const outcomes[] = {"none", "good", "clean", "crash", "hang", "unknown",
-                                       "failed"};
+static const char *const outcomes[] = {"none", "good",    "clean", "crash",
+                                       "hang", "unknown", "failed"};
 static const char *const phases[] = {"firmware", "initramfs", "early", "booted"};
 static const char *const applied[] = {"none", "nothing", "put-back", "masked", "failed"};
 static const char *const truths[] = {"no", "yes"};
@@ -53,7 +53,7 @@ static const struct field ledger_fields[] = {
     {"dumps", 36, 2, NULL, 0},
 };
 static const struct field receipt_fields[] = {
-    {"number", 16, 4, NULL, 0},       {"generation", 20, 4, NULL, 0},
+    {"number", 16, 4, NULL, 0},          {"generation", 20, 4, NULL, 0},
     {"outcome", 24, 1, WORDS(reported)}, {"phase", 25, 1, WORDS(phases)},
     {"applied", 26, 1, WORDS(applied)},  {"named", 27, 1, WORDS(truths)},
     {"go-normal", 28, 1, WORDS(truths)},
@@ -161,7 +161,7 @@ static uint32_t boot_of(const struct record *record)
     uint32_t number = value_of(record, "number");
 
     return record->kind == RECORD_LEDGER && value_of(record, "mark") == 1 ? number - MARK_AHEAD
-                                                                         : number;
+                                                                          : number;
 }
 
 /* A mark, or a receipt that reports a phase alone, gives way to a finished record. */

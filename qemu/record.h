@@ -12,8 +12,8 @@ enum record_kind { RECORD_LEDGER = 0, RECORD_RECEIPT };
 
 struct record {
     enum record_kind kind;
-    bool there;  /* bytes were found */
-    bool whole;  /* magic, version, length and CRC hold; else the fields mean nothing */
+    bool there; /* bytes were found */
+    bool whole; /* magic, version, length and CRC hold; else the fields mean nothing */
     uint8_t bytes[RECORD_BYTES_MAX];
 };
 
@@ -24,7 +24,8 @@ void record_take(struct record *record, enum record_kind kind, const uint8_t *by
                  bool padded);
 /* The live variable in the store. */
 void record_from_nvram(struct record *record, enum record_kind kind, const struct nvram *nvram);
-/* The newest whole slot of ledger.esp or receipt.esp; of equal ones a finished one, then the first. */
+/* The newest whole slot of ledger.esp or receipt.esp; of equal ones a finished one, then the first.
+ */
 void record_from_slots(struct record *record, enum record_kind kind, const uint8_t *file,
                        size_t size);
 

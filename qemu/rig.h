@@ -12,8 +12,8 @@ struct rig {
     const char *out;       /* a directory a scenario, with logs and result.json */
     const char *accel;
     long jobs;
-    bool keep; /* disks of scenarios that passed, too */
-    bool live; /* the timeline goes to stdout */
+    bool keep;              /* disks of scenarios that passed, too */
+    bool live;              /* the timeline goes to stdout */
     struct scenario *items; /* sorted by name */
     size_t count;
 };

@@ -13,8 +13,8 @@ struct reader {
 
 static int fault(const struct reader *reader, const char *what, const char *remedy)
 {
-    text_replace(reader->reason, text_format("%s:%u: %s: %s", reader->scenario->file, reader->line,
-                                             what, remedy));
+    text_replace(reader->reason,
+                 text_format("%s:%u: %s: %s", reader->scenario->file, reader->line, what, remedy));
     return -EINVAL;
 }
 
@@ -187,8 +187,8 @@ int scenario_load(struct scenario *scenario, const char *file, const struct verb
         name[strlen(name) - strlen(".scn")] = '\0';
     if (text != NULL)
         return scenario_parse(scenario, name, file, text, verbs, reason);
-    text_replace(reason, text_format("%s: %s: `rig list` names the scenarios", file,
-                                     strerror(errno)));
+    text_replace(reason,
+                 text_format("%s: %s: `rig list` names the scenarios", file, strerror(errno)));
     memset(scenario, 0, sizeof *scenario);
     return -EINVAL;
 }

@@ -17,8 +17,8 @@ struct session;
 /* One verb. `perform` gives 0 or -errno after session_fail(). */
 struct verb {
     const char *name;
-    int min_words, max_words;  /* behind the verb */
-    const char *usage;         /* what stands behind the verb */
+    int min_words, max_words; /* behind the verb */
+    const char *usage;        /* what stands behind the verb */
     const char *help;
     const char *(*fault)(char *const words[], int count); /* what is wrong, or NULL; may be NULL */
     int (*perform)(struct session *session, char *const words[], int count);
@@ -28,7 +28,7 @@ struct verb {
 struct step {
     const struct verb *verb;
     unsigned line;
-    char *text; /* as written */
+    char *text;   /* as written */
     char *buffer; /* words point into it */
     char *words[STEP_WORDS_MAX];
     int count;

@@ -31,10 +31,10 @@ struct boot {
     size_t phase_count;
     struct nvram before; /* the variable store at power-on */
     struct record ledger, receipt;
-    bool counted, good;  /* a new ledger was stored; a new receipt says good */
+    bool counted, good; /* a new ledger was stored; a new receipt says good */
     bool kernel, panic, hello, marked, reset, poweroff, gone;
-    char target[64]; /* default target of the running system, as its agent says */
-    char *where;     /* "RIP: ..." of the first fault, or NULL */
+    char target[64];    /* default target of the running system, as its agent says */
+    char *where;        /* "RIP: ..." of the first fault, or NULL */
     const char *marker; /* console text that sets `marked`, or NULL */
     const char *end;    /* how it ended, for people; NULL: not yet */
 };
@@ -105,7 +105,8 @@ struct boot *session_boot(const struct session *session);
 /* Switches on. 0 or -EPROTO. */
 int boot_start(struct session *session, const char *marker);
 typedef bool boot_predicate(const struct boot *boot);
-/* Follows the machine until `done` holds: 0, or -EPROTO with a reason once it cannot come to that. */
+/* Follows the machine until `done` holds: 0, or -EPROTO with a reason once it cannot come to that.
+ */
 int boot_follow(struct session *session, boot_predicate *done, const char *awaited);
 /* Follows it until it is off (by its own reset or power-off) or fails. */
 int boot_follow_end(struct session *session);

@@ -101,8 +101,8 @@ static int hash_base(const struct rig *rig, struct hash *hash, char **reason)
     struct stat st;
 
     if (real == NULL || stat(real, &st) < 0) {
-        text_replace(reason, text_format("%s: %s: make it with `make rig-image`", path,
-                                         strerror(errno)));
+        text_replace(reason,
+                     text_format("%s: %s: make it with `make rig-image`", path, strerror(errno)));
         return -ENOENT;
     }
     text = text_format("%s %lld %lld.%09ld", real, (long long)st.st_size,
@@ -131,7 +131,8 @@ static int hash_state(const struct rig *rig, const char *state, struct hash *has
         return hash_base(rig, hash, reason);
     provider = provider_of(rig, state);
     if (provider == NULL || depth > 8) {
-        text_replace(reason, text_format("state %s: no scenario provides it: see `rig list`", state));
+        text_replace(reason,
+                     text_format("state %s: no scenario provides it: see `rig list`", state));
         return -ENOENT;
     }
     if (hash_add_file(hash, provider->file) < 0)
@@ -215,9 +216,9 @@ static int run_provider(const struct rig *rig, const struct scenario *provider, 
         session_write_result(&session);
     }
     if (error < 0)
-        text_replace(reason, text_format("state %s: %s; its logs are in %s", provider->provides,
-                                         session.reason != NULL ? session.reason : strerror(-error),
-                                         dir));
+        text_replace(reason,
+                     text_format("state %s: %s; its logs are in %s", provider->provides,
+                                 session.reason != NULL ? session.reason : strerror(-error), dir));
     session_close(&session);
     return error;
 }

@@ -151,8 +151,9 @@ static const char *boot_fault(char *const words[], int count)
         return "count is not within 1..20";
     if (number != NULL && !hang && strcmp(words[0], "panic") != 0)
         return "count is for panic and hang";
-    return hang != (word_value(words, count, "marker") != NULL) ? "hang alone has, and needs, a marker"
-                                                                : NULL;
+    return hang != (word_value(words, count, "marker") != NULL)
+               ? "hang alone has, and needs, a marker"
+               : NULL;
 }
 
 /* the ends of a boot */
@@ -446,7 +447,8 @@ static const char *file_fault(char *const words[], int count)
         return "not an edit of a file";
     if (two ? count != 2 : count < 3)
         return "too few or too many words";
-    return words[1][0] == '/' || text_starts(words[1], OBJECT) ? NULL : "the path does not begin with /";
+    return words[1][0] == '/' || text_starts(words[1], OBJECT) ? NULL
+                                                               : "the path does not begin with /";
 }
 
 static int do_snapshot(struct session *session, char *const words[], int count)
@@ -461,8 +463,8 @@ static int do_snapshot(struct session *session, char *const words[], int count)
     snapshot.listing = text_copy("");
     snapshot.path_count = (size_t)count - 1;
     snapshot.paths = calloc(snapshot.path_count, sizeof *snapshot.paths);
-    session->snapshots = realloc(session->snapshots,
-                                 (session->snapshot_count + 1) * sizeof *session->snapshots);
+    session->snapshots =
+        realloc(session->snapshots, (session->snapshot_count + 1) * sizeof *session->snapshots);
     if (snapshot.paths == NULL || session->snapshots == NULL)
         abort();
     for (int i = 1; i < count; i++) {
@@ -493,7 +495,8 @@ const struct verb verbs[] = {
     {"note", 1, 1, "TEXT", "a line for people", NULL, do_note, false},
     {"nvram", 1, 2, "delete-ours | fill [room=N] | damage VARIABLE",
      "edit the variable store while the machine is off", nvram_fault, do_nvram, false},
-    {"disk", 2, STEP_WORDS_MAX, "write PATH LINE... | delete PATH | damage PATH; PATH may be object=DELIVERED",
+    {"disk", 2, STEP_WORDS_MAX,
+     "write PATH LINE... | delete PATH | damage PATH; PATH may be object=DELIVERED",
      "edit the root file system while the machine is off", file_fault, do_disk, false},
     {"esp", 2, STEP_WORDS_MAX, "write PATH LINE... | delete PATH | damage PATH",
      "edit the ESP while the machine is off", file_fault, do_esp, false},

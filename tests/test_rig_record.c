@@ -258,10 +258,8 @@ static void words_and_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(vectors),
-        cmocka_unit_test(newest_ledger),
-        cmocka_unit_test(newest_receipt),
-        cmocka_unit_test(slots_that_hold_nothing),
+        cmocka_unit_test(vectors),           cmocka_unit_test(newest_ledger),
+        cmocka_unit_test(newest_receipt),    cmocka_unit_test(slots_that_hold_nothing),
         cmocka_unit_test(words_and_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
