@@ -63,22 +63,10 @@ static bool package_stage(const struct doctor *doctor, char **bytes, size_t *siz
     return got;
 }
 
-static bool secure_boot_is_on(void)
-{
-    struct variable variable = {0};
-    bool on;
-
-    if (vars_get(GLOBAL_GUID_TEXT, "SecureBoot", &variable) < 0)
-        return false;
-    on = variable.bytes[0] == 1;
-    variable_free(&variable);
-    return on;
-}
-
 static void check_signature(const struct doctor *doctor, const char *stage, size_t size,
                             struct findings *findings)
 {
-    if (!doctor->variables || !secure_boot_is_on())
+    if (!doctor->variables || !vars_secure_boot())
         return;
     if (image_is_signed((const uint8_t *)stage, size))
         finding_add(findings, "secure-boot", FINDING_OK, NULL,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "image.h"
 #include "inventory.h"
 #include "install_parts.h"
 #include "io.h"
@@ -664,11 +665,30 @@ static void tell_journal(const struct parts *parts)
         diag_report(parts->diag, DIAG_WARNING, STATE_DIR "/" JOURNAL_NAME " could not be written");
 }
 
+/*
+ * Under Secure Boot firmware refuses a stage without a signature, some with a message that waits
+ * for a key, and behind the removable path there is nothing else to start. A stage that somebody
+ * signed and put on the ESP is not overwritten either.
+ */
+static int check_signature(const struct parts *parts)
+{
+    if (!parts->place->live || (!parts->use_variables && !parts->removable) ||
+        !vars_secure_boot() || image_is_signed((const uint8_t *)parts->stage, parts->stage_size))
+        return 0;
+    diag_report(parts->diag, DIAG_ERROR,
+                "Secure Boot is on and %s is not signed: this firmware would refuse to start it. "
+                "Sign it with a key that the firmware trusts (sbsign), then `backstop install`",
+                STAGE_SOURCE);
+    return -ENOTSUP;
+}
+
 /* Everything that the firmware will be told to start. */
 static int put_files(struct parts *parts)
 {
     int error = load_stage(parts);
 
+    if (!error)
+        error = check_signature(parts);
     if (!error && parts->removable)
         error = keep_former(parts);
     if (!error)

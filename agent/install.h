@@ -68,7 +68,8 @@ struct install_result {
     struct next_list next;
 };
 
-/* 0; -ENOTSUP: no variables; -ENOENT: no ESP or no stage to install; -errno. All reported. */
+/* 0; -ENOTSUP: no variables, or Secure Boot and a stage without a signature; -ENOENT: no ESP or no
+ * stage to install; -errno. All reported. */
 int install_run(const struct place *place, const struct install_options *options,
                 struct install_result *result, struct diag *diag);
 

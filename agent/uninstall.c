@@ -159,6 +159,21 @@ static int leave_firmware(struct parts *parts, bool *retiring)
     return first;
 }
 
+/* Without the ESP: at least the firmware does not start what nothing answers for any more. */
+static int leave_order(struct parts *parts)
+{
+    struct boot_entry ours = {0};
+    int first = 0, error = boot_entry_find_ours("", &ours);
+
+    if (error)
+        return error == -ENOENT ? 0 : error;
+    keep_first(&first, out_of_order(parts, ours.number));
+    keep_first(&first, boot_entry_delete(ours.number));
+    keep_first(&first, vars_delete_all());
+    boot_entry_free(&ours);
+    return first;
+}
+
 /* No receipt may follow from this boot: its units still run. */
 static void raise_retired_flag(const char *run_dir)
 {
@@ -254,6 +269,8 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
                     "--esp DIR, and uninstall again",
                     strerror(-error));
         first = error;
+        if (variables)
+            keep_first(&first, leave_order(&parts));
     }
     if (place->live && done.was_there)
         raise_retired_flag(options->run_dir);

@@ -117,6 +117,18 @@ int vars_delete(const char *guid, const char *name)
     return error == -ENOENT ? 0 : error;
 }
 
+bool vars_secure_boot(void)
+{
+    struct variable variable = {0};
+    bool on;
+
+    if (vars_get(GLOBAL_GUID_TEXT, "SecureBoot", &variable) < 0)
+        return false;
+    on = variable.bytes[0] == 1;
+    variable_free(&variable);
+    return on;
+}
+
 static int read_record(const char *name, struct variable *variable, enum record_state *state)
 {
     int error = vars_get(BACKSTOP_GUID_TEXT, name, variable);

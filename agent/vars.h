@@ -7,6 +7,7 @@
 #ifndef BACKSTOP_AGENT_VARS_H
 #define BACKSTOP_AGENT_VARS_H
 
+#include <stdbool.h>
 #include "receipt.h"
 #include "ticket.h"
 
@@ -40,6 +41,10 @@ int vars_set(const char *guid, const char *name, const void *bytes, size_t size,
              uint32_t attributes);
 /* 0 also where it was absent. */
 int vars_delete(const char *guid, const char *name);
+
+/* UEFI 2.10, 3.3: firmware starts nothing that is not signed. False also where it cannot be read.
+ */
+bool vars_secure_boot(void);
 
 /* 0 and a state; -errno only where variables cannot be read at all (-ENOTSUP: no EFI). */
 int vars_read_ticket(struct ticket *ticket, enum record_state *state);

@@ -328,7 +328,7 @@ static void no_conf(void)
 
 static void old_conf(void)
 {
-    put_file("etc/backstop/backstop.conf", "[policy]\nthreshold=5\n");
+    put_file("etc/backstop/backstop.conf", "[policy]\nthreshold=2\n");
 }
 
 static void bad_settings(void)

@@ -213,7 +213,7 @@ static void spoil_slots(void)
 
 static void spoil_policy(void)
 {
-    put_file("etc/backstop/backstop.conf", "[policy]\nthreshold=5\ndeadline=10m\n");
+    put_file("etc/backstop/backstop.conf", "[policy]\nthreshold=2\ndeadline=10m\n");
 }
 
 static void spoil_state(void)
@@ -260,7 +260,7 @@ static void what_is_missing_is_mended(void **state)
         bytes = get_file("esp/EFI/backstop/stage.conf", &there);
         assert_non_null(strstr(bytes, "\nnext=" SHIM "\n"));
         assert_non_null(
-            strstr(bytes, rows[i].spoil == spoil_policy ? "\nthreshold=5\n" : "\nthreshold=3\n"));
+            strstr(bytes, rows[i].spoil == spoil_policy ? "\nthreshold=2\n" : "\nthreshold=3\n"));
         if (rows[i].spoil == spoil_policy)
             assert_non_null(strstr(bytes, "\ndeadline=10m\n") ? bytes
                                                               : strstr(bytes, "\ndeadline=600"));
@@ -334,6 +334,54 @@ static void refusals_leave_the_firmware_alone(void **state)
         assert_false(remembered.complete);
         assert_int_equal(run_install(false, &result), 0); /* and it is made good later */
         assert_variable(global, "BootOrder", "\2\0\1\0\0\0", 6);
+        if (i + 1 < ROWS(rows))
+            assert_int_equal(end(state), 0);
+    }
+}
+
+/* A PE32+ image with a certificate table, as far as anybody looks. */
+static void put_stage_image(bool is_signed)
+{
+    uint8_t image[0x100] = "MZ";
+
+    image[0x3c] = 0x40;
+    memcpy(image + 0x40, "PE", 2);
+    image[0x58] = 0x0b;
+    image[0x59] = 0x02;
+    image[0xec] = is_signed ? 8 : 0;
+    put_bytes(SOURCE_FILE, image, sizeof image, 0644);
+}
+
+static void secure_boot_wants_a_signature(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t secure_boot;
+        bool is_signed, removable;
+        int result;
+    } rows[] = {
+        {"off", 0, false, false, 0},
+        {"on, signed", 1, true, false, 0},
+        {"on, not signed", 1, false, false, -ENOTSUP},
+        {"on, not signed, removable path", 1, false, true, -ENOTSUP},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct install_result result = {0};
+
+        if (i > 0)
+            assert_int_equal(begin(state), 0);
+        put_debian();
+        put_file(BOOT_FILE, "MZ fallback");
+        put_stage_image(rows[i].is_signed);
+        fake_put(global, "SecureBoot", &rows[i].secure_boot, 1, VAR_BS | VAR_RT);
+        print_message("  %s\n", rows[i].name);
+        assert_int_equal(run_install(rows[i].removable, &result), rows[i].result);
+        if (rows[i].result) {
+            assert_variable(global, "BootOrder", "\1\0\0\0", 4);
+            assert_bytes(BOOT_FILE, "MZ fallback", 11);
+            assert_false(is_at(STAGE_FILE));
+        }
         if (i + 1 < ROWS(rows))
             assert_int_equal(end(state), 0);
     }
@@ -521,6 +569,30 @@ static void a_last_start_that_cannot_be_had_is_said(void **state)
     assert_false(is_at("esp/EFI/backstop"));
 }
 
+/* The stage would go on counting boots that nothing receipts. */
+static void without_the_esp_the_order_is_restored(void **state)
+{
+    struct install_result installed = {0};
+    struct uninstall_result result = {0};
+    struct diag diag = {0};
+
+    (void)state;
+    put_debian();
+    assert_int_equal(run_install(false, &installed), 0);
+    stage_ran();
+    assert_int_equal(rename(at("esp"), at("elsewhere")), 0);
+    assert_int_not_equal(uninstall_run(&place,
+                                       &(struct uninstall_options){.esp_dir = esp_dir,
+                                                                   .run_dir = run_dir,
+                                                                   .partition = &partition},
+                                       &result, &diag),
+                         0);
+    assert_true(diag.errors > 0);
+    assert_variable(global, "BootOrder", "\1\0\0\0", 4);
+    assert_null(fake_find(global, "Boot0002"));
+    assert_null(fake_find(ours, RECEIPT_VARIABLE));
+}
+
 /* ---- the removable path ---- */
 
 static void removable_path_there_and_back(void **state)
@@ -677,6 +749,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_missing_is_mended, begin, end),
         cmocka_unit_test_setup_teardown(options_are_passed_on, begin, end),
         cmocka_unit_test_setup_teardown(refusals_leave_the_firmware_alone, begin, end),
+        cmocka_unit_test_setup_teardown(secure_boot_wants_a_signature, begin, end),
         cmocka_unit_test_setup_teardown(no_loader_no_installation, begin, end),
         cmocka_unit_test_setup_teardown(an_image_is_completed_at_its_first_boot, begin, end),
         cmocka_unit_test_setup_teardown(as_if_never_there, begin, end),
@@ -684,6 +757,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_change_of_mind_before_that_start, begin, end),
         cmocka_unit_test_setup_teardown(order_changed_meanwhile, begin, end),
         cmocka_unit_test_setup_teardown(a_last_start_that_cannot_be_had_is_said, begin, end),
+        cmocka_unit_test_setup_teardown(without_the_esp_the_order_is_restored, begin, end),
         cmocka_unit_test_setup_teardown(removable_path_there_and_back, begin, end),
         cmocka_unit_test_setup_teardown(a_stage_is_never_kept_as_the_former, begin, end),
         cmocka_unit_test_setup_teardown(a_loader_put_there_since_is_kept, begin, end),
