@@ -63,7 +63,7 @@ static void console_line(void *context, const char *line)
     } else if (!boot->panic && strstr(line, "Kernel panic - not syncing") != NULL) {
         boot->panic = true;
         phase_add(session, "kernel", text);
-    } else if (text_starts(text, "acme_")) {
+    } else if (text_starts(text, "acme_") && strstr(text, "taint") == NULL) {
         phase_add(session, "driver", text);
     } else if (text_starts(text, "backstop") || text_starts(text, "Backstop")) {
         phase_add(session, "says", text);
@@ -128,17 +128,14 @@ static bool same_record(const struct record *a, const struct record *b)
 static void say_attempt(struct session *session, const struct boot *boot, const char *where)
 {
     uint32_t number = 0, failures = 0;
-    const char *stance = record_word(&boot->ledger, "stance");
-    const char *rung = record_word(&boot->ledger, "rung");
+    bool recovers = strcmp(record_word(&boot->ledger, "stance"), "recovery") == 0;
     TEXT_AUTO what = NULL;
 
     record_field(&boot->ledger, "number", &number);
     record_field(&boot->ledger, "failures", &failures);
-    what = text_format("attempt %u stored in %s; failed in a row before it: %u; decision: %s%s%s",
-                       number, where, failures, stance != NULL ? stance : "?",
-                       strcmp(stance != NULL ? stance : "", "recovery") == 0 ? ", " : "",
-                       strcmp(stance != NULL ? stance : "", "recovery") == 0 && rung != NULL ? rung
-                                                                                             : "");
+    what = text_format("attempt %u stored in %s; failures in a row before it: %u; decision: %s%s",
+                       number, where, failures, recovers ? "recover, " : "",
+                       record_word(&boot->ledger, recovers ? "rung" : "stance"));
     phase_add(session, "stage", what);
 }
 
@@ -155,22 +152,31 @@ static void take_ledger(struct session *session, struct boot *boot, const struct
     say_attempt(session, boot, where);
 }
 
+static void say_receipt(struct session *session, const struct boot *boot, const char *where)
+{
+    const char *outcome = record_word(&boot->receipt, "outcome");
+    const char *applied = record_word(&boot->receipt, "applied");
+    bool recovered = strcmp(applied, "none") != 0, ended = strcmp(outcome, "none") != 0;
+    uint32_t generation = 0;
+    TEXT_AUTO what = NULL;
+    TEXT_AUTO kept = NULL;
+
+    record_field(&boot->receipt, "generation", &generation);
+    kept = generation == 0 ? text_copy("") : text_format("; good generation %u", generation);
+    what = text_format("receipt in %s: %s%s%s%s%s", where, ended ? "this boot is " : "reached ",
+                       ended ? outcome : record_word(&boot->receipt, "phase"),
+                       recovered ? "; recovery: " : "", recovered ? applied : "", kept);
+    phase_add(session, "agent", what);
+}
+
 static void take_receipt(struct session *session, struct boot *boot, const struct record *receipt,
                          const char *where)
 {
-    const char *outcome = record_word(receipt, "outcome");
-    uint32_t generation = 0;
-    TEXT_AUTO what = NULL;
-
     if (!receipt->whole || same_record(receipt, &boot->receipt))
         return;
     boot->receipt = *receipt;
-    record_field(receipt, "generation", &generation);
-    boot->good = outcome != NULL && strcmp(outcome, "good") == 0;
-    what = text_format("receipt in %s: outcome %s, phase %s, recovery %s, good generation %u",
-                       where, outcome != NULL ? outcome : "?", record_word(receipt, "phase"),
-                       record_word(receipt, "applied"), generation);
-    phase_add(session, "agent", what);
+    boot->good = strcmp(record_word(receipt, "outcome"), "good") == 0;
+    say_receipt(session, boot, where);
 }
 
 static void read_esp(struct session *session, struct boot *boot)

@@ -151,7 +151,7 @@ static int step_perform(struct session *session, const struct step *step)
     if (error < 0)
         session_say(session, "FAILED", "%s: %s", step->text, session->reason);
     else if (step->verb->is_check)
-        session_say(session, "check", "%s", step->text);
+        session_say(session, "ok", "%s", step->text);
     if (error < 0 && first == NULL)
         reason_locate(session, step);
     else

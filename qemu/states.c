@@ -249,8 +249,12 @@ int state_prepare(const struct rig *rig, const char *name, char **reason)
 
     if (dir == NULL)
         return -ENOENT;
-    if (provider == NULL || access(dir, F_OK) == 0)
+    if (provider == NULL)
         return 0;
+    if (access(dir, F_OK) == 0) {
+        printf("state %s: as made before\n", name);
+        return 0;
+    }
     error = state_prepare(rig, provider->start, reason);
     if (error < 0)
         return error;
