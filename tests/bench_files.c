@@ -272,6 +272,7 @@ int main(int argc, char **argv)
         fputs("usage: bench_files BACKSTOP DIRECTORY\n", stderr);
         return 2;
     }
+    setlinebuf(stdout); /* or each child would print what is waiting again */
     backstop = argv[1];
     run("mkdir -p '%s'", argv[2]);
     bench_changes(argv[2]);
