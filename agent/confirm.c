@@ -11,7 +11,18 @@
 #include "journal.h"
 #include "manifest.h"
 #include "reserve.h"
+#include "unmounted.h"
 #include "vars.h"
+
+static void read_cmdline(struct confirm *confirm)
+{
+    int fd = place_openat(confirm->place, "/proc/cmdline", O_RDONLY, 0, true);
+    ssize_t size = fd < 0 ? -1 : read(fd, confirm->cmdline, sizeof confirm->cmdline - 1);
+
+    confirm->cmdline[size > 0 ? size : 0] = '\0';
+    if (fd >= 0)
+        close(fd);
+}
 
 void confirm_open(struct confirm *confirm, const struct place *place, const char *run_dir,
                   struct diag *diag)
@@ -20,13 +31,36 @@ void confirm_open(struct confirm *confirm, const struct place *place, const char
         .place = place, .run_dir = run_dir, .diag = diag, .write_receipt = vars_write_receipt};
     config_load(place, &confirm->policy, diag);
     this_boot_probe(run_dir, &confirm->boot);
+    read_cmdline(confirm);
 }
 
-bool confirm_may_promote(const struct this_boot *boot)
+/* A word of the command line is, or begins with, one of these. */
+static bool leaves_something_out(const char *cmdline)
+{
+    static const char *const words[] = {
+        "module_blacklist=", "modprobe.blacklist=", "rd.driver.blacklist=",
+        "systemd.mask=",     "rd.systemd.mask=",    "initcall_blacklist=",
+    };
+
+    for (const char *word = cmdline; *word; word += strcspn(word, " \n")) {
+        word += strspn(word, " \n");
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (strncmp(word, words[i], strlen(words[i])) == 0)
+                return true;
+    }
+    return false;
+}
+
+bool confirm_needs_checks(const struct this_boot *boot)
+{
+    return boot->mode == MODE_NORMAL;
+}
+
+bool confirm_may_promote(const struct this_boot *boot, const char *cmdline)
 {
     switch (boot->mode) {
     case MODE_NORMAL:
-        return true;
+        return !leaves_something_out(cmdline);
     case MODE_SAFE:
     case MODE_MINIMAL:
     case MODE_HOLD:
@@ -192,6 +226,18 @@ static int read_started(const struct confirm *confirm, struct inventory *started
     return error;
 }
 
+static bool state_is_mounted(const struct place *place)
+{
+    struct strings points = {0};
+    bool mounted;
+
+    if (unmounted_list(place, &points) < 0)
+        return true;
+    mounted = !unmounted_holds(&points, STATE_DIR);
+    unmounted_free(&points);
+    return mounted;
+}
+
 /* Number of the generation that this boot made or confirmed, or -errno. */
 static int take_generation(struct confirm *confirm, struct good_result *result)
 {
@@ -210,6 +256,8 @@ static int take_generation(struct confirm *confirm, struct good_result *result)
         return error;
     }
     error = place_open(&place, confirm->place->root);
+    if (!error && !state_is_mounted(&place))
+        error = -ENODEV;
     if (!error)
         error = place_open_state(&place, true);
     if (!error)
@@ -226,7 +274,10 @@ static int take_generation(struct confirm *confirm, struct good_result *result)
             confirm->diag, DIAG_WARNING,
             "no good generation could be taken: %s; the boot is confirmed all the same, and "
             "the generations before stand%s",
-            strerror(-error), error == -ENOSPC ? ". Make room in " STATE_DIR : "");
+            strerror(-error),
+            error == -ENOSPC   ? ". Make room in " STATE_DIR
+            : error == -ENODEV ? ". The file system of " STATE_DIR " is not mounted"
+                               : "");
     return error;
 }
 
@@ -236,6 +287,22 @@ static int store_again(struct confirm *confirm)
     return is_receiptable(confirm) ? write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, 0) : 0;
 }
 
+static void note_good(const struct confirm *confirm)
+{
+    int run_fd = open_run_dir(confirm);
+    int fd = run_fd < 0
+                 ? -1
+                 : openat(run_fd, GOOD_NAME, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        diag_report(confirm->diag, DIAG_WARNING, "%s/" GOOD_NAME " could not be written",
+                    confirm->run_dir);
+    else
+        close(fd);
+    if (run_fd >= 0)
+        close(run_fd);
+}
+
 int confirm_good(struct confirm *confirm)
 {
     struct good_result result = {0};
@@ -243,8 +310,14 @@ int confirm_good(struct confirm *confirm)
 
     if (outcome_so_far(confirm) == OUTCOME_GOOD)
         return store_again(confirm);
-    if (confirm_may_promote(&confirm->boot))
+    if (confirm_may_promote(&confirm->boot, confirm->cmdline))
         taken = take_generation(confirm, &result);
+    else if (confirm->boot.mode == MODE_NORMAL)
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "the kernel command line keeps drivers or units from starting: this boot is "
+                    "good, but does not prove the files that it did not use, and makes no good "
+                    "generation");
+    note_good(confirm);
     if (is_receiptable(confirm))
         error = write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, taken ? 0 : result.generation);
     else if (!confirm->boot.retired)

@@ -15,6 +15,7 @@ struct confirm {
     const char *run_dir;
     struct policy policy;
     struct this_boot boot;
+    char cmdline[4096]; /* of the kernel */
     struct diag *diag;
     /* vars_write_receipt, or another in tests */
     int (*write_receipt)(const struct receipt *receipt, enum stored *where);
@@ -43,9 +44,15 @@ int confirm_return(struct confirm *confirm);
 /* The initramfs was made anew after a recovery: noted in our journal. */
 int confirm_rebuilt(struct confirm *confirm);
 
+/* True if a required health check that fails keeps this boot from being good. In safe mode what it
+ * asks for is off; the normal boot after it has to pass. */
+bool confirm_needs_checks(const struct this_boot *boot);
 /* True if a good boot goes back to normal mode by itself now: never one that is not counted. */
 bool confirm_returns(const struct confirm *confirm);
-/* True if this boot may make a good generation: safe mode proves less, and masks drivers. */
-bool confirm_may_promote(const struct this_boot *boot);
+/*
+ * True if this boot may make a good generation: safe mode proves less, and masks drivers, and so
+ * does a kernel command line that keeps drivers or units from starting. cmdline: of /proc/cmdline.
+ */
+bool confirm_may_promote(const struct this_boot *boot, const char *cmdline);
 
 #endif

@@ -11,6 +11,7 @@
 #define IDENTITIES_NAME "identities" /* manifest.h */
 #define STARTED_NAME "started"       /* identities were begun in this boot */
 #define RECEIPTED_NAME "receipt"     /* bytes of the last receipt of this boot */
+#define GOOD_NAME "good"             /* this boot has proved good: backstop-soak.service */
 #define RETIRED_NAME "retired"       /* uninstalled in this boot */
 
 struct this_boot {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
@@ -71,7 +72,8 @@ static bool parse_words(int argc, char **argv, struct confirm_words *words, stru
     return false;
 }
 
-/* True when the time is over; false if the service is told to stop before. */
+/* True when the time is over; false if the service is told to stop before. On a failure to wait the
+ * time counts as over. */
 static bool wait_stable(unsigned seconds, struct diag *diag)
 {
     struct itimerspec limit = {.it_value.tv_sec = (time_t)seconds};
@@ -194,14 +196,20 @@ static int deadline(struct confirm *confirm, const struct confirm_words *words)
 static int health(struct confirm *confirm)
 {
     struct health found = {0};
-    int error = health_run(confirm->place, HEALTH_TIME_LIMIT, &found, confirm->diag);
+    int error;
 
+    setenv("BACKSTOP_MODE", mode_string(confirm->boot.mode), 1); /* for the checks */
+    error = health_run(confirm->place, HEALTH_TIME_LIMIT, &found, confirm->diag);
     if (error) {
         diag_report(confirm->diag, DIAG_WARNING, "the health checks could not be listed: %s",
                     strerror(-error));
         return 0; /* fail open */
     }
-    if (found.failed_required) {
+    if (found.failed_required && !confirm_needs_checks(&confirm->boot)) {
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "in safe mode what the checks ask for may be off: this boot can be good all "
+                    "the same");
+    } else if (found.failed_required) {
         notify(NOTICE_HEALTH_FAILED, &confirm->boot, NULL);
         error = -EAGAIN;
     }

@@ -36,16 +36,19 @@ static size_t generations_now(void)
     return count;
 }
 
-static struct receipt stored;
+static uint8_t stored[RECEIPT_SIZE];
 
 /* As vars_write_receipt: what is there already is not written. */
 static int take_receipt(const struct receipt *receipt, enum stored *where)
 {
+    uint8_t bytes[RECEIPT_SIZE];
+
+    receipt_encode(receipt, bytes);
     *where = STORED_NVRAM;
-    if (!written.answer && memcmp(&stored, receipt, sizeof stored) == 0)
+    if (!written.answer && memcmp(stored, bytes, sizeof stored) == 0)
         return 0;
     if (!written.answer)
-        stored = *receipt;
+        memcpy(stored, bytes, sizeof stored);
     written.calls++;
     written.receipt = *receipt;
     written.generations = generations_now();
@@ -59,7 +62,7 @@ static int begin(void **state)
         return -1;
     memset(&fake_vars, 0, sizeof fake_vars);
     memset(&written, 0, sizeof written);
-    memset(&stored, 0, sizeof stored);
+    memset(stored, 0, sizeof stored);
     efi_str_to_guid(BACKSTOP_GUID_TEXT, &ours);
     snprintf(run_dir, sizeof run_dir, "%s/run", scratch);
     put_file("usr/lib/backstop/sets.d/acme.conf",
@@ -213,7 +216,9 @@ static void a_good_boot(void **state)
         memset(&written, 0, sizeof written);
         confirm = open_confirm();
         print_message("  %s\n", rows[i].name);
+        assert_false(is_at("run/" GOOD_NAME));
         assert_int_equal(confirm_good(&confirm), 0);
+        assert_true(is_at("run/" GOOD_NAME));
         assert_int_equal(written.calls, rows[i].receipts);
         assert_int_equal(generations_now(), rows[i].generations);
         assert_int_equal(confirm_returns(&confirm), rows[i].returns);
@@ -252,6 +257,46 @@ static void a_late_file_is_not_promoted(void **state)
     inventory_free(&good);
 }
 
+/* A driver that was kept from loading did not prove what it would have read. */
+static void what_the_command_line_left_out_is_not_proven(void **state)
+{
+    static const struct {
+        const char *name, *cmdline;
+        size_t generations;
+    } rows[] = {
+        {"plain", "BOOT_IMAGE=/vmlinuz root=/dev/vda2 ro quiet\n", 1},
+        {"no command line", "", 1},
+        {"module_blacklist", "ro module_blacklist=acme_sensor quiet\n", 0},
+        {"modprobe.blacklist, first", "modprobe.blacklist=acme_sensor\n", 0},
+        {"a masked unit", "root=/dev/vda2 systemd.mask=acme.service\n", 0},
+        {"the word inside another", "acme.module_blacklist=x quiet\n", 1},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct confirm confirm;
+
+        if (i > 0)
+            assert_int_equal(begin(state), 0);
+        print_message("  %s\n", rows[i].name);
+        put_file("proc/cmdline", rows[i].cmdline);
+        start_of_boot(NORMAL);
+        confirm = open_confirm();
+        assert_int_equal(confirm_good(&confirm), 0);
+        assert_int_equal(generations_now(), rows[i].generations);
+        assert_int_equal(written.receipt.outcome, OUTCOME_GOOD);
+        if (i + 1 < ROWS(rows))
+            assert_int_equal(end(state), 0);
+    }
+}
+
+static void checks_are_needed_in_normal_mode_alone(void **state)
+{
+    (void)state;
+    for (int mode = 0; mode < MODE_COUNT; mode++)
+        assert_int_equal(confirm_needs_checks(&(struct this_boot){.mode = (enum mode)mode}),
+                         mode == MODE_NORMAL);
+}
+
 static void without_identities_there_is_a_receipt_but_no_generation(void **state)
 {
     struct confirm confirm;
@@ -279,6 +324,22 @@ static void a_generation_that_fails_does_not_keep_the_receipt(void **state)
     assert_int_equal(written.calls, 1);
     assert_int_equal(written.receipt.outcome, OUTCOME_GOOD);
     assert_int_equal(written.receipt.generation, 0);
+}
+
+/* /var did not come and the machine may do without (nofail): nothing is put beneath its mount
+ * point. */
+static void a_state_that_is_not_mounted_is_not_made_anew(void **state)
+{
+    struct confirm confirm;
+
+    (void)state;
+    put_file("etc/fstab", "UUID=1 / ext4 rw 0 1\nUUID=2 /var ext4 nofail 0 2\n");
+    make_dirs("var");
+    start_of_boot(NORMAL);
+    confirm = open_confirm();
+    assert_int_equal(confirm_good(&confirm), -ENODEV);
+    assert_int_equal(written.receipt.outcome, OUTCOME_GOOD);
+    assert_false(is_at("var/lib"));
 }
 
 static void what_recovery_did_is_in_the_receipt(void **state)
@@ -606,10 +667,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_failures_the_start_is_receipted, begin, end),
         cmocka_unit_test_setup_teardown(a_good_boot, begin, end),
         cmocka_unit_test_setup_teardown(a_late_file_is_not_promoted, begin, end),
+        cmocka_unit_test_setup_teardown(what_the_command_line_left_out_is_not_proven, begin, end),
+        cmocka_unit_test(checks_are_needed_in_normal_mode_alone),
         cmocka_unit_test_setup_teardown(without_identities_there_is_a_receipt_but_no_generation,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_generation_that_fails_does_not_keep_the_receipt, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(a_state_that_is_not_mounted_is_not_made_anew, begin, end),
         cmocka_unit_test_setup_teardown(what_recovery_did_is_in_the_receipt, begin, end),
         cmocka_unit_test_setup_teardown(a_recovery_with_nothing_to_do_is_a_normal_boot, begin, end),
         cmocka_unit_test(which_word_about_the_mode_counts),
