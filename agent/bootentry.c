@@ -505,6 +505,12 @@ int boot_entry_free_number(uint16_t *number)
 {
     uint8_t *taken = calloc(1, 65536 / 8);
     int error = taken ? each_entry(note_taken, taken) : -ENOMEM;
+    struct boot_order order = {0};
+
+    /* an entry that firmware has put away for a while still has its place in BootOrder */
+    if (!error && boot_order_read(&order) == 0)
+        for (size_t i = 0; i < order.count; i++)
+            note_taken(order.items[i], taken);
 
     if (!error) {
         error = -ENOSPC;

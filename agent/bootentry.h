@@ -85,7 +85,7 @@ int boot_entry_write(uint16_t number, const uint8_t *bytes, size_t size);
 int boot_entry_delete(uint16_t number);
 /* An entry of ours, that on `partuuid` before any other; -ENOENT. */
 int boot_entry_find_ours(const char *partuuid, struct boot_entry *entry);
-/* Lowest number that no entry has; -ENOSPC. */
+/* Lowest number that no entry has and BootOrder does not name; -ENOSPC. */
 int boot_entry_free_number(uint16_t *number);
 
 #endif

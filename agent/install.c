@@ -551,14 +551,27 @@ static void report_nvram(const struct parts *parts, const char *what, int error)
     diag_report(parts->diag, DIAG_ERROR, "%s: %s%s", what, strerror(-error), remedy);
 }
 
-/* Number of our entry: the one there is, or a free one. */
+/* The number that was ours, where the entry alone is gone, or a free one. */
+static int number_for_new_entry(const struct parts *parts, uint16_t *number)
+{
+    struct boot_entry there = {0};
+    int error = parts->state.has_entry ? boot_entry_read(parts->state.entry, &there) : 0;
+
+    boot_entry_free(&there);
+    if (error != -ENOENT)
+        return boot_entry_free_number(number);
+    *number = parts->state.entry;
+    return 0;
+}
+
+/* Number of our entry: the one there is, or a new one. */
 static int number_of_entry(const struct parts *parts, uint16_t *number)
 {
     struct boot_entry ours = {0};
     int error = boot_entry_find_ours(parts->esp.partition.partuuid, &ours);
 
     if (error == -ENOENT)
-        return boot_entry_free_number(number);
+        return number_for_new_entry(parts, number);
     if (!error)
         *number = ours.number;
     boot_entry_free(&ours);

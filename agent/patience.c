@@ -10,7 +10,7 @@
 #define SECOND UINT64_C(1000000)
 
 #define SHOW_UNITS                                                                                 \
-    "systemctl show --property=Id,ActiveState,ActiveEnterTimestampMonotonic "                      \
+    "systemctl show --property=Id,ActiveState,ActiveEnterTimestampMonotonic,UnitFileState "        \
     "'systemd-cryptsetup@*.service' 'systemd-fsck@*.service' systemd-fsck-root.service "           \
     "backstop-confirm.service 2>/dev/null"
 
@@ -20,7 +20,7 @@ static bool begins(const char *text, const char *with)
 }
 
 struct unit {
-    bool check, prompt, proof, starting, active;
+    bool check, prompt, proof, starting, active, off;
     uint64_t entered;
 };
 
@@ -29,6 +29,7 @@ static void note_unit(const struct unit *unit, struct waiting *waiting)
 {
     waiting->check |= unit->check && unit->starting;
     waiting->proof |= unit->proof && (unit->starting || unit->active);
+    waiting->hopeless |= unit->proof && unit->off;
     if ((unit->check || unit->prompt) && unit->entered > waiting->ended)
         waiting->ended = unit->entered;
 }
@@ -42,6 +43,8 @@ static void note_line(const char *line, struct unit *unit)
     } else if (begins(line, "ActiveState=")) {
         unit->starting = begins(line + 12, "activating");
         unit->active = begins(line + 12, "active\n") || strcmp(line + 12, "active") == 0;
+    } else if (begins(line, "UnitFileState=")) {
+        unit->off = begins(line + 14, "disabled") || begins(line + 14, "masked");
     } else if (begins(line, "ActiveEnterTimestampMonotonic=")) {
         unit->entered = strtoull(line + 30, NULL, 10);
     }

@@ -18,6 +18,7 @@
 
 struct waiting {
     bool prompt, check, person, proof;
+    bool hopeless;  /* backstop-confirm.service is switched off: no boot can prove good */
     uint64_t ended; /* us, monotonic: when the last prompt or check ended; 0: there was none */
 };
 

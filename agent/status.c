@@ -360,6 +360,7 @@ static struct json_object *case_json(const struct status_case *last)
         json_object_array_add(sets, json_object_new_string(last->sets[i]));
     json_object_object_add(object, "sets", sets);
     add_number(object, "paths", last->paths);
+    add_text(object, "path", last->path);
     return object;
 }
 
@@ -400,5 +401,6 @@ struct json_object *status_json(const struct status *status)
     add_number(object, "generation", status->generation);
     add_number(object, "generations", status->generations);
     add_number(object, "quarantined", status->held);
+    add_number(object, "journal-broken-line", status->journal_broken_line);
     return object;
 }

@@ -151,8 +151,8 @@ static uint64_t monotonic_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* Returns when the boot has had all its time, or has proved good. */
-static void wait_patiently(struct confirm *confirm)
+/* Returns when the boot has had all its time, or has proved good. False: it cannot prove good. */
+static bool wait_patiently(struct confirm *confirm)
 {
     static const struct patience_places places = {
         .asked = "/run/systemd/ask-password",
@@ -168,12 +168,15 @@ static void wait_patiently(struct confirm *confirm)
         patience_probe(&places, &waiting);
         seconds = patience_seconds(&waiting, now, (unsigned)((now - begun) / 1000000u),
                                    confirm->policy.deadline);
+        if (waiting.hopeless)
+            return false;
         if (seconds == 0)
-            return;
+            return true;
         sleep(seconds);
         now = monotonic_us();
         this_boot_probe(confirm->run_dir, &confirm->boot);
     }
+    return true;
 }
 
 static int deadline(struct confirm *confirm, const struct confirm_words *words)
@@ -181,7 +184,12 @@ static int deadline(struct confirm *confirm, const struct confirm_words *words)
     bool restart;
     int error;
 
-    wait_patiently(confirm);
+    if (!wait_patiently(confirm)) {
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "backstop-confirm.service is switched off, so no boot can prove good: this one "
+                    "goes on; `backstop doctor`");
+        return 0;
+    }
     error = confirm_deadline(confirm, &restart);
     if (!restart)
         return error;

@@ -42,6 +42,18 @@ static void what_units_say(void **state)
          "Id=backstop-confirm.service\nActiveState=failed\n"
          "ActiveEnterTimestampMonotonic=5000000",
          {0}},
+        {"the confirmation is masked",
+         "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=masked\n",
+         {.hopeless = true}},
+        {"the confirmation is disabled",
+         "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=disabled\n",
+         {.hopeless = true}},
+        {"the confirmation is enabled",
+         "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=enabled\n",
+         {0}},
+        {"a check is disabled",
+         "Id=systemd-fsck-root.service\nActiveState=inactive\nUnitFileState=disabled\n",
+         {0}},
         {"another unit", "Id=ssh.service\nActiveState=activating\n", {0}},
         {"nonsense", "Id=\n\n\n=\nActiveState\n", {0}},
     };
@@ -54,6 +66,7 @@ static void what_units_say(void **state)
         patience_parse_units(rows[i].text, &waiting);
         assert_int_equal(waiting.check, rows[i].waiting.check);
         assert_int_equal(waiting.proof, rows[i].waiting.proof);
+        assert_int_equal(waiting.hopeless, rows[i].waiting.hopeless);
         assert_int_equal(waiting.ended, rows[i].waiting.ended);
     }
 }
