@@ -10,10 +10,11 @@
 
 enum exit_code {
     EXIT_OK = 0,
-    EXIT_ATTENTION = 1, /* the answer is "look here": changes found, doctor found faults, not in normal state */
-    EXIT_USAGE = 2,     /* wrong words, or a bad file: nothing was done */
-    EXIT_FAILED = 3,    /* tried and could not; nothing lost */
-    EXIT_NOT_HERE = 4,  /* this machine cannot: no EFI, not root, not installed */
+    EXIT_ATTENTION =
+        1, /* the answer is "look here": changes found, doctor found faults, not in normal state */
+    EXIT_USAGE = 2,    /* wrong words, or a bad file: nothing was done */
+    EXIT_FAILED = 3,   /* tried and could not; nothing lost */
+    EXIT_NOT_HERE = 4, /* this machine cannot: no EFI, not root, not installed */
 };
 
 int verb_status(int argc, char **argv, struct diag *diag);
