@@ -23,6 +23,17 @@ static void note_set(struct status_case *last, const char *name)
         snprintf(last->sets[last->set_count++], sizeof last->sets[0], "%s", name);
 }
 
+/* The first one that stands for the fault: what came or was altered, before what went for it. */
+static void note_path(struct status_case *last, struct json_object *change)
+{
+    bool gone = strcmp(journal_text(change, "kind"), change_kind_string(CHANGE_GONE)) == 0;
+
+    if (last->paths++ > 0 && (gone || !last->path_gone))
+        return;
+    snprintf(last->path, sizeof last->path, "%s", journal_text(change, "path"));
+    last->path_gone = gone;
+}
+
 static void note_intent(struct status_case *last, struct json_object *record)
 {
     struct json_object *changes;
@@ -34,8 +45,7 @@ static void note_intent(struct status_case *last, struct json_object *record)
         struct json_object *change = json_object_array_get_idx(changes, i);
 
         note_set(last, journal_text(change, "set"));
-        if (last->paths++ == 0)
-            snprintf(last->path, sizeof last->path, "%s", journal_text(change, "path"));
+        note_path(last, change);
         if (journal_number(change, "generation") > (int64_t)last->generation)
             last->generation = (uint32_t)journal_number(change, "generation");
     }

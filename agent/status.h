@@ -22,7 +22,8 @@ struct status_case {
     uint32_t generation; /* that good versions came from */
     char sets[STATUS_SETS_MAX][64];
     size_t set_count;
-    char path[256]; /* first one changed */
+    char path[256]; /* first one that came or was altered, else first one that went */
+    bool path_gone;
     size_t paths;
 };
 

@@ -274,9 +274,25 @@ static void json_has_the_facts(void **state)
     json_object_put(object);
 }
 
+/* What went for it is not what broke: an updater that drops its old content shows up as three. */
+static void test_what_came_is_named_before_what_went(void **state)
+{
+    struct status status;
+
+    (void)state;
+    put_record("{\"event\":\"intent\",\"boot\":5,\"case\":2,\"failures\":3,\"changes\":["
+               "{\"id\":1,\"path\":\"/opt/acme/290\",\"set\":\"a\",\"kind\":\"gone\"},"
+               "{\"id\":2,\"path\":\"/opt/acme/291\",\"set\":\"a\",\"kind\":\"added\"},"
+               "{\"id\":3,\"path\":\"/opt/acme/now\",\"set\":\"a\",\"kind\":\"altered\"}]}");
+    status = probe();
+    assert_string_equal(status.last.path, "/opt/acme/291");
+    assert_int_equal(status.last.paths, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_came_is_named_before_what_went, begin, end),
         cmocka_unit_test_setup_teardown(in_two_lines_when_all_is_well, begin, end),
         cmocka_unit_test_setup_teardown(in_safe_mode, begin, end),
         cmocka_unit_test_setup_teardown(a_past_case_is_told_and_needs_nobody, begin, end),
