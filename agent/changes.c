@@ -1,8 +1,11 @@
 #include "changes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* One comparison of what stands with what is good, side by side. */
 struct comparing {
@@ -84,9 +87,23 @@ static int compare_pair(struct comparing *comparing, struct entry *now, const st
     return altered > 0 ? add_change(comparing, CHANGE_ALTERED, now, good) : altered;
 }
 
+/* It is there, and the paths of its set do not lead to it any more. A directory where there was
+ * none is another matter: '*' lists no directory. */
+static bool stands(const struct place *place, const struct entry *good)
+{
+    int fd = place_openat(place, good->path, O_PATH | O_NOFOLLOW, 0, false);
+    struct stat st;
+    bool there = fd >= 0 && fstat(fd, &st) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return there && (!S_ISDIR(st.st_mode) || good->type == ENTRY_DIR);
+}
+
 static int compare_gone(struct comparing *comparing, const struct entry *good)
 {
-    if (!comparing->known[good->set] || inventory_is_blind(&comparing->changes->now, good->path))
+    if (!comparing->known[good->set] || inventory_is_blind(&comparing->changes->now, good->path) ||
+        stands(comparing->place, good))
         return 0;
     return add_change(comparing, CHANGE_GONE, NULL, good);
 }

@@ -25,7 +25,8 @@ struct changes {
 /*
  * Identity first; content is read only where identity moved and the stat leaves it open. Times
  * alone are no change. Nothing is said to be gone where it could not be looked for: in sets that
- * are not defined (any more, or whose file is bad), and beneath what could not be read.
+ * are not defined (any more, or whose file is bad), and beneath what could not be read; nor what
+ * stands where it was and is no longer of its set.
  * 0 or -errno.
  */
 int changes_probe(const struct place *place, const struct sets *sets, const struct inventory *good,

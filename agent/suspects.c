@@ -10,6 +10,10 @@
 #include "suspects.h"
 #include "unmounted.h"
 
+/* Suspects are read for their hash alone: what is over this, all together, is moved unread, since
+ * a recovery has its time, and a hole of a terabyte takes as long as bytes. */
+#define SUSPECTS_READ_MAX ((uint64_t)4 << 30)
+
 /* What all steps work on. */
 struct finding {
     const struct place *place;
@@ -49,7 +53,7 @@ static struct entry *entry_of(struct changes *changes, const struct entry *entry
 /* Where the newest generation's version is damaged, the older one may stand there already. */
 static bool is_back(struct finding *finding, const struct change *change, const struct entry *good)
 {
-    if (!good || !change->now || good == change->good)
+    if (!good || !change->now || good == change->good || change->now->size != good->size)
         return false;
     if (!change->now->hashed && entry_hash(finding->place, &finding->changes->now,
                                            entry_of(finding->changes, change->now)) < 0)
@@ -65,7 +69,8 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
     if (change->kind != CHANGE_ADDED)
         good = good_version(finding, path);
     int set = sets_find(sets, change->set_name);
-    bool away = change->kind == CHANGE_GONE && unmounted_holds(&finding->unmounted, path);
+    /* what is seen there now lies beneath the mount point, and is not what ran */
+    bool away = unmounted_holds(&finding->unmounted, path);
     finding->suspects->goods[i] = good;
     finding->rows[i] = (struct plan_change){
         .set = set < 0 ? UINT32_MAX : (uint32_t)set,
@@ -191,10 +196,13 @@ static bool is_tree(const struct finding *finding, size_t i)
 static void read_suspects(struct finding *finding)
 {
     struct changes *changes = finding->changes;
+    uint64_t left = SUSPECTS_READ_MAX;
     for (size_t i = 0; i < changes->count; i++) {
         const struct entry *now = changes->items[i].now;
-        if (finding->actions[i] == PLAN_LEAVE || !now || now->hashed || is_other(now))
+        if (finding->actions[i] == PLAN_LEAVE || !now || now->hashed || is_other(now) ||
+            now->size > left)
             continue;
+        left -= now->size;
         int err = entry_hash(finding->place, &changes->now, entry_of(changes, now));
         if (err < 0)
             diag_report(finding->diag, DIAG_WARNING, "%s: cannot be read: %s; it is moved unread",

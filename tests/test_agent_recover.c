@@ -458,6 +458,70 @@ static void what_is_not_mounted_is_not_gone(void **state)
     world_remove(&world);
 }
 
+/* Files beneath a mount point whose file system is not there yet are not those that ran. */
+static void what_a_mount_will_cover_is_left_alone(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    make_crashing(&world);
+    world_file(&world, "/etc/fstab", "UUID=2 /opt/acme ext4 defaults 0 2\n", 0644);
+    char *before = world_seen(&world, "/opt/acme", NULL);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    char *after = world_seen(&world, "/opt/acme", NULL);
+    assert_string_equal(before, after);
+    assert_string_equal(world_text(&world, "/opt/kmod/acme.ko"), "driver 1\n");
+    free(before);
+    free(after);
+    world_remove(&world);
+}
+
+static void what_a_set_no_longer_names_is_not_gone(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_take_good(&world);
+    world_file(&world, "/etc/backstop/sets.d/acme.conf",
+               "[set]\nclass=content\npath=/opt/acme/alt*\n", 0644);
+    remove_in(&world, "/opt/acme/gone");
+    char *before = world_seen(&world, "/opt/acme/sub", NULL);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.suspects, 1);
+    assert_string_equal(world_text(&world, "/opt/acme/gone"), "was here\n");
+    char *after = world_seen(&world, "/opt/acme/sub", NULL);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    world_remove(&world);
+}
+
+static void a_giant_suspect_is_moved_unread(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct place place;
+    struct quarantine list;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_take_good(&world);
+    world_file(&world, "/opt/acme/giant", "", 0644);
+    assert_int_equal(truncate(world_path(&world, "/opt/acme/giant"), (off_t)5 << 30), 0);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_false(world_has(&world, "/opt/acme/giant"));
+    world_open(&world, &place);
+    assert_int_equal(quarantine_list(&place, &list, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_null(list.items[0].sha256);
+    assert_true(list.items[0].size == (uint64_t)5 << 30);
+    quarantine_free(&list);
+    place_close(&place);
+    world_remove(&world);
+}
+
 static void a_later_rung_goes_on_with_the_ids(void **state)
 {
     struct world world;
@@ -613,6 +677,9 @@ int main(void)
         cmocka_unit_test(a_damaged_object_gives_way_to_an_older_version),
         cmocka_unit_test(no_good_version_left_takes_the_suspect_out),
         cmocka_unit_test(what_is_not_mounted_is_not_gone),
+        cmocka_unit_test(what_a_mount_will_cover_is_left_alone),
+        cmocka_unit_test(what_a_set_no_longer_names_is_not_gone),
+        cmocka_unit_test(a_giant_suspect_is_moved_unread),
         cmocka_unit_test(a_later_rung_goes_on_with_the_ids),
         cmocka_unit_test(full_disk_gives_up_the_reserve),
         LIES(CUT_ANYWHERE),
