@@ -9,6 +9,7 @@
 #include "held.h"
 #include "io.h"
 #include "journal.h"
+#include "resolve.h"
 
 #define HELD_LIMIT ((size_t)16 << 20) /* a tree of 100,000 names fits */
 
@@ -458,6 +459,19 @@ static struct json_object *suspect_of(const struct json_object *json)
     return json_object_is_type(suspect, json_type_object) ? suspect : NULL;
 }
 
+/* Where a yard may be, and nowhere else: in the quarantine of the state, or in YARD_NAME. */
+static bool held_at_is_ours(const struct held *held)
+{
+    char end[sizeof STATE_DIR "/" QUARANTINE_NAME + 2 * HELD_NAME_SIZE];
+    size_t length = strlen(held->held_at), size;
+    snprintf(end, sizeof end, STATE_DIR "/" QUARANTINE_NAME "/%u/%u", held->case_number, held->id);
+    if (strcmp(held->held_at, end) == 0)
+        return true;
+    snprintf(end, sizeof end, "/" YARD_NAME "/%u/%u", held->case_number, held->id);
+    size = strlen(end);
+    return length >= size && strcmp(held->held_at + length - size, end) == 0;
+}
+
 static bool held_fill(struct held *held, struct json_object *json)
 {
     const struct json_object *suspect = suspect_of(json);
@@ -482,7 +496,7 @@ static bool held_fill(struct held *held, struct json_object *json)
     held->inode = (uint64_t)journal_number(suspect, "inode");
     held->size = (uint64_t)journal_number(suspect, "size");
     held->sha256 = text_or_null(suspect, "sha256");
-    return path_is_plain(held->path) && path_is_plain(held->held_at);
+    return path_is_plain(held->path) && path_is_plain(held->held_at) && held_at_is_ours(held);
 }
 
 int held_read(int case_fd, uint32_t id, struct held *held)
@@ -563,15 +577,14 @@ void entry_release(struct entry *entry)
 int held_open_yard(const struct place *place, const struct held *held)
 {
     static const char state_prefix[] = STATE_DIR "/";
+    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
     char *directory = directory_of(held->held_at);
     if (!directory)
         return -ENOMEM;
     int fd;
     if (strncmp(directory, state_prefix, sizeof state_prefix - 1) == 0) {
-        fd = openat(place->state_fd, directory + sizeof state_prefix - 1,
-                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-            fd = -errno;
+        fd = resolve_open(place->state_fd, directory + sizeof state_prefix - 1, &how);
     } else {
         fd = place_openat(place, directory, O_RDONLY | O_DIRECTORY, 0, false);
     }

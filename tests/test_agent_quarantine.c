@@ -176,6 +176,50 @@ static void what_is_not_there_is_said(void **state)
     assert_int_equal(quarantine_release(&machine->place, 8, 1, "/tmp/none", NULL), -ENOENT);
 }
 
+/* A record on a hostile or damaged disk leads nowhere but to a yard, and by no link. */
+static void a_record_leads_to_a_yard_alone(void **state)
+{
+    static const char *const places[] = {
+        "/photos/2",
+        STATE_DIR "/quarantine/link/2",
+        STATE_DIR "/quarantine/link/photos/7/2",
+        "/photos/.backstop-quarantine/8/2",
+    };
+    struct machine *machine = *state;
+    char *record = strdup(world_text(&machine->world, STATE_DIR "/quarantine/7/2.json"));
+    char *at_field = strstr(record, "\"held-at\":\"");
+    assert_non_null(at_field);
+    at_field += strlen("\"held-at\":\"");
+    world_dirs(&machine->world, "/photos/7");
+    world_file(&machine->world, "/photos/2", "mine\n", 0600);
+    world_file(&machine->world, "/photos/7/2", "mine\n", 0600);
+    world_link(&machine->world, STATE_DIR "/quarantine/link", machine->world.root);
+    for (size_t i = 0; i < ROWS(places); i++) {
+        char text[4096];
+        snprintf(text, sizeof text, "%.*s%s%s", (int)(at_field - record), record, places[i],
+                 strchr(at_field, '"'));
+        world_file(&machine->world, STATE_DIR "/quarantine/7/2.json", text, 0600);
+        if (quarantine_purge(&machine->place, CASE, 2, NULL) != -EBADMSG)
+            fail_msg("%s was taken for a yard", places[i]);
+        assert_int_equal(quarantine_restore(&machine->place, CASE, 2, NULL), -EBADMSG);
+    }
+    assert_string_equal(world_text(&machine->world, "/photos/2"), "mine\n");
+    assert_string_equal(world_text(&machine->world, "/photos/7/2"), "mine\n");
+    free(record);
+}
+
+/* The case's own directory as a link: out of the root, or elsewhere in it. */
+static void a_yard_is_reached_by_no_link(void **state)
+{
+    struct machine *machine = *state;
+    char from[256];
+    snprintf(from, sizeof from, "%s", world_path(&machine->world, STATE_DIR "/quarantine"));
+    assert_int_equal(rename(from, world_path(&machine->world, "/moved")), 0);
+    world_link(&machine->world, STATE_DIR "/quarantine", world_path(&machine->world, "/moved"));
+    assert_true(quarantine_purge(&machine->place, CASE, 2, NULL) < 0);
+    assert_true(world_has(&machine->world, "/moved/7/2"));
+}
+
 static void released_for_study(void **state)
 {
     struct machine *machine = *state;
@@ -385,6 +429,8 @@ int main(void)
         WITH_MACHINE(restored_where_the_directory_went_missing),
         WITH_MACHINE(a_link_in_the_way_is_not_followed),
         WITH_MACHINE(what_is_not_there_is_said),
+        WITH_MACHINE(a_record_leads_to_a_yard_alone),
+        WITH_MACHINE(a_yard_is_reached_by_no_link),
         WITH_MACHINE(released_for_study),
         WITH_MACHINE(purged_for_good),
         WITH_MACHINE(a_damaged_record_hides_no_other),
