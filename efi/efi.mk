@@ -58,7 +58,7 @@ $(B)/tests/test_efi_image.o: | $(EFI_IMAGES)
 
 # ---- in OVMF ------------------------------------------------------------------------------------
 #: make check-ovmf the stage in real firmware (QEMU), boots in a row
-#: make bench-efi  guest time that the stage costs, beside straight chaining
+#: make bench-efi  size of the stage, and guest time that it costs beside straight chaining
 OVMF_NEXT_MODULES := file start variable mem
 
 $(B)/efi/ovmf_next.efi: $(B)/efi/x64/tests/ovmf_next.o $(OVMF_NEXT_MODULES:%=$(B)/efi/x64/efi/%.o) \
@@ -70,5 +70,6 @@ $(B)/efi/ovmf_next.efi: $(B)/efi/x64/tests/ovmf_next.o $(OVMF_NEXT_MODULES:%=$(B
 check-ovmf: $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
 	$(Q)sh tests/ovmf_stage.sh test $(B)/efi
 
+bench: bench-efi
 bench-efi: $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
 	$(Q)sh tests/ovmf_stage.sh bench $(B)/efi
