@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include "exchange.h"
 #include "intents.h"
@@ -280,6 +281,53 @@ static int item_name(struct item *item)
     return err < 0 ? tell(item, err, item->held.held_at, "cannot be named") : 0;
 }
 
+/* The last that the journal says of such an act on this item, or NULL. */
+static const struct json_object *last_of(const struct item *item, const struct journal *journal,
+                                         const char *event)
+{
+    for (size_t i = journal->count; i-- > 0;) {
+        const struct json_object *record = journal->records[i];
+        if (strcmp(journal_text(record, "event"), event) == 0 &&
+            journal_number(record, "case") == item->held.case_number &&
+            journal_number(record, "id") == item->held.id)
+            return record;
+    }
+    return NULL;
+}
+
+static bool is_begun(const struct json_object *record)
+{
+    return strcmp(journal_text(record, "step"), "intent") == 0;
+}
+
+/* Ids are given out, and records written, by one at a time. An fd to close, or -errno. Waits. */
+static int quarantine_lock(const struct place *place)
+{
+    if (place->state_fd < 0)
+        return -ENOENT;
+    int fd =
+        openat(place->state_fd, QUARANTINE_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    while (flock(fd, LOCK_EX) < 0) {
+        if (errno == EINTR)
+            continue;
+        int err = -errno;
+        close(fd);
+        return err;
+    }
+    return fd;
+}
+
+static int lock_or_tell(const struct place *place, struct diag *diag)
+{
+    int lock = quarantine_lock(place);
+    if (lock < 0)
+        diag_report(diag, DIAG_ERROR, STATE_DIR "/" QUARANTINE_NAME ": %s%s", strerror(-lock),
+                    lock == -ENOENT ? "; nothing was ever put there" : "");
+    return lock;
+}
+
 static int sync_two(int a_fd, int b_fd)
 {
     return fsync(a_fd) < 0 || fsync(b_fd) < 0 ? -errno : 0;
@@ -385,18 +433,13 @@ struct earlier {
 
 static struct earlier earlier_restore(const struct item *item, const struct journal *journal)
 {
-    for (size_t i = journal->count; i-- > 0;) {
-        const struct json_object *record = journal->records[i];
-        if (strcmp(journal_text(record, "event"), "restore") != 0 ||
-            journal_number(record, "case") != item->held.case_number ||
-            journal_number(record, "id") != item->held.id)
-            continue;
-        return (struct earlier){
-            .cut = strcmp(journal_text(record, "step"), "intent") == 0,
-            .displaced = (uint32_t)journal_number(record, "displaced"),
-        };
-    }
-    return (struct earlier){0};
+    const struct json_object *record = last_of(item, journal, "restore");
+    if (!record)
+        return (struct earlier){0};
+    return (struct earlier){
+        .cut = is_begun(record),
+        .displaced = (uint32_t)journal_number(record, "displaced"),
+    };
 }
 
 /* What a cut left half moved; nothing to be done where it was never begun. */
@@ -579,18 +622,30 @@ static int restore_refused(const struct item *item, enum held_state state)
     return -ENOENT;
 }
 
+/* A tree whose deletion was cut is no longer whole. A file is there as a whole or not at all. */
+static bool is_half_deleted(const struct item *item)
+{
+    struct stat st;
+    return item->lies && item->held.state == HELD_PURGED &&
+           fstatat(item->yard_fd, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 int quarantine_restore(const struct place *place, uint32_t case_number, uint32_t id,
                        struct diag *diag)
 {
     struct item item;
+    int lock = lock_or_tell(place, diag);
+    if (lock < 0)
+        return lock;
     int err = item_take(place, case_number, id, &item, diag);
     if (err == 0) {
-        enum held_state state = item_state(&item);
+        enum held_state state = is_half_deleted(&item) ? HELD_PURGED : item_state(&item);
         err = state == HELD_HELD       ? restore_held(&item)
               : state == HELD_RESTORED ? restore_again(&item)
                                        : restore_refused(&item, state);
     }
     item_close(&item);
+    close(lock);
     return err;
 }
 
@@ -645,32 +700,75 @@ static const char *destination_remedy(int err)
                : "";
 }
 
+static int release_held(struct item *item, const char *destination)
+{
+    const char *name;
+    int err = item_name(item);
+    if (err < 0)
+        return err;
+    int dir_fd = open_destination(destination, &name);
+    err = dir_fd < 0 ? dir_fd : check_destination(item, dir_fd, name);
+    if (err < 0)
+        diag_report(item->diag, DIAG_ERROR, "%s: %s%s", destination, strerror(-err),
+                    destination_remedy(err));
+    else
+        err = release_to(item, dir_fd, name, destination);
+    if (dir_fd >= 0)
+        close(dir_fd);
+    return err;
+}
+
+static int release_refused(const struct item *item)
+{
+    diag_report(item->diag, DIAG_ERROR, "%u/%u is not held: %s", item->held.case_number,
+                item->held.id,
+                item->held.in_place ? "it is a directory that stayed in its place"
+                                    : held_state_string(item->held.state));
+    return -ENOENT;
+}
+
+/* The rename was made, and nothing said yet that it is durable. */
+static int release_finish(const struct item *item, const char *destination)
+{
+    const char *name;
+    int dir_fd = open_destination(destination, &name);
+    int err = dir_fd < 0 ? dir_fd : fsync(dir_fd) < 0 ? -errno : 0;
+    if (dir_fd >= 0)
+        close(dir_fd);
+    if (err == 0 && item->yard_fd >= 0 && fsync(item->yard_fd) < 0)
+        err = -errno;
+    return err < 0 ? tell(item, err, destination, "not known to be durable")
+                   : note(item, "release", "done", 0, destination);
+}
+
+/* Not in the quarantine: well so if it was released to the same place. */
+static int release_again(const struct item *item, const char *destination)
+{
+    struct journal journal;
+    if (item->held.state != HELD_RELEASED)
+        return release_refused(item);
+    int err = journal_read(item->place, &journal, item->diag);
+    if (err < 0)
+        return err;
+    const struct json_object *last = last_of(item, &journal, "release");
+    bool same = last && strcmp(journal_text(last, "destination"), destination) == 0;
+    bool begun = last && is_begun(last);
+    journal_free(&journal);
+    return !same ? release_refused(item) : begun ? release_finish(item, destination) : 0;
+}
+
 int quarantine_release(const struct place *place, uint32_t case_number, uint32_t id,
                        const char *destination, struct diag *diag)
 {
     struct item item;
-    const char *name;
+    int lock = lock_or_tell(place, diag);
+    if (lock < 0)
+        return lock;
     int err = item_take(place, case_number, id, &item, diag);
-    if (err == 0 && !item.lies) {
-        diag_report(diag, DIAG_ERROR, "%u/%u is not held: %s", case_number, id,
-                    item.held.in_place ? "it is a directory that stayed in its place"
-                                       : held_state_string(item.held.state));
-        err = -ENOENT;
-    }
     if (err == 0)
-        err = item_name(&item);
-    if (err == 0) {
-        int dir_fd = open_destination(destination, &name);
-        err = dir_fd < 0 ? dir_fd : check_destination(&item, dir_fd, name);
-        if (err < 0)
-            diag_report(diag, DIAG_ERROR, "%s: %s%s", destination, strerror(-err),
-                        destination_remedy(err));
-        else
-            err = release_to(&item, dir_fd, name, destination);
-        if (dir_fd >= 0)
-            close(dir_fd);
-    }
+        err = item.lies ? release_held(&item, destination) : release_again(&item, destination);
     item_close(&item);
+    close(lock);
     return err;
 }
 
@@ -726,5 +824,10 @@ static int purge_case(const struct place *place, uint32_t case_number, struct di
 int quarantine_purge(const struct place *place, uint32_t case_number, uint32_t id,
                      struct diag *diag)
 {
-    return id ? purge_one(place, case_number, id, diag) : purge_case(place, case_number, diag);
+    int lock = lock_or_tell(place, diag);
+    if (lock < 0)
+        return lock;
+    int err = id ? purge_one(place, case_number, id, diag) : purge_case(place, case_number, diag);
+    close(lock);
+    return err;
 }

@@ -34,8 +34,8 @@ int quarantine_list(const struct place *place, struct quarantine *quarantine, st
 void quarantine_free(struct quarantine *quarantine);
 
 /*
- * The three below journal an intent and that it was done, report what is in the way, and may be
- * cut anywhere: run again they finish. Already so: 0. -ENOENT: no such item.
+ * The three below take turns, journal an intent and that it was done, report what is in the way,
+ * and may be cut anywhere: run again they finish. Already so: 0. -ENOENT: no such item.
  */
 /* Puts a held suspect back in its place; what stands there goes to the quarantine in its turn, as a
  * new item of the same case. Missing directories above it are made (0755). */

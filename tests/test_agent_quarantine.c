@@ -1,6 +1,7 @@
 /*
  * The quarantine: list, restore, release, purge; restores cut and refused at every call.
  */
+#include <limits.h>
 #include "check.h"
 #include "cut.h"
 #include "journal.h"
@@ -384,6 +385,9 @@ static void cut_anywhere_it_ends_the_same(void **state)
         {"restore what was added", ACT_RESTORE, 4, LOSE_UNSYNCED, 0},
         {"restore a tree", ACT_RESTORE, 5, LOSE_UNSYNCED, 0},
         {"restore a file, EIO once", ACT_RESTORE, 2, 0, EIO},
+        {"release a file", ACT_RELEASE, 2, LOSE_UNSYNCED, 0},
+        {"release a tree", ACT_RELEASE, 5, LOSE_UNSYNCED, 0},
+        {"release a file, EIO once", ACT_RELEASE, 2, 0, EIO},
         {"purge a file", ACT_PURGE, 2, LOSE_UNSYNCED, 0},
         {"purge a tree", ACT_PURGE, 5, LOSE_UNSYNCED, 0},
     };
@@ -419,6 +423,52 @@ static void cut_anywhere_it_ends_the_same(void **state)
     }
 }
 
+/* Whole or not at all: what a cut purge left of a tree does not go back. */
+static void a_cut_purge_gives_back_no_half(void **state)
+{
+    static const struct cut_row row = {"purge a tree", ACT_PURGE, 5, LOSE_UNSYNCED, 0};
+    unsigned long calls = ULONG_MAX, refused_at = 0;
+    (void)state;
+    for (unsigned long at = 1; at <= calls; at++) {
+        struct world world;
+        make_world(&world);
+        char *whole = world_seen(&world, "/opt/acme/tree", NULL);
+        recover_world(&world);
+        if (act_in_child(&world, &row, at, &calls) == CUT_STATUS)
+            calls = ULONG_MAX;
+        if (act(&world, ACT_RESTORE, 5, false) < 0) {
+            refused_at = at;
+            assert_false(world_has(&world, "/opt/acme/tree"));
+        } else {
+            char *seen = world_seen(&world, "/opt/acme/tree", NULL);
+            assert_string_equal(seen, whole);
+            free(seen);
+        }
+        free(whole);
+        world_remove(&world);
+    }
+    assert_true(refused_at > 1);
+}
+
+/* One takes an id for what it displaces while another waits, and not the same. */
+static void two_restores_at_once_share_no_id(void **state)
+{
+    struct machine *machine = *state;
+    for (int round = 0; round < 5; round++) {
+        pid_t child = fork();
+        uint32_t file = id_of(&machine->place, "/opt/acme/file", "held");
+        uint32_t link = id_of(&machine->place, "/opt/acme/link", "held");
+        if (child == 0)
+            _exit(act(&machine->world, ACT_RESTORE, file, false) < 0);
+        int status, err = act(&machine->world, ACT_RESTORE, link, false);
+        waitpid(child, &status, 0);
+        assert_int_equal(err, 0);
+        assert_int_equal(status, 0);
+        assert_int_not_equal(id_of(&machine->place, "/opt/acme/file", "held"), 0);
+        assert_int_not_equal(id_of(&machine->place, "/opt/acme/link", "held"), 0);
+    }
+}
+
 #define WITH_MACHINE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -436,6 +486,8 @@ int main(void)
         WITH_MACHINE(a_damaged_record_hides_no_other),
         WITH_MACHINE(every_act_is_in_the_journal),
         cmocka_unit_test(cut_anywhere_it_ends_the_same),
+        cmocka_unit_test(a_cut_purge_gives_back_no_half),
+        WITH_MACHINE(two_restores_at_once_share_no_id),
     };
     cmocka_set_test_filter(getenv("TEST_FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
