@@ -215,6 +215,19 @@ static void print_boots(const struct trace *with, const struct trace *without)
     puts("  modprobe and mount: systemd would do the same, later");
 }
 
+/* Else the figures would be those of something else. */
+static int expect_hook(const struct trace *with, const struct trace *without, char **reason)
+{
+    long top = trace_find(with, 0, EARLY_AGENT);
+    long bottom = top < 0 ? top : trace_find(with, (size_t)top + 1, EARLY_AGENT);
+
+    if (bottom >= 0 && trace_find(without, 0, EARLY_AGENT) < 0)
+        return 0;
+    text_replace(reason, text_format("bench: " EARLY_AGENT " does not run twice with the hook and "
+                                     "not at all without it"));
+    return -EPROTO;
+}
+
 int bench_run(const struct rig *rig, const char *script, char **reason)
 {
     TEXT_AUTO dir = text_format("%s/bench", rig->out);
@@ -233,10 +246,14 @@ int bench_run(const struct rig *rig, const char *script, char **reason)
     if (error == 0)
         error = measure_boot(dir, "with", &with, reason);
     if (error == 0)
+        error = expect_hook(&with, &without, reason);
+    if (error == 0)
         print_boots(&with, &without);
     else if (*reason == NULL)
         *reason = text_format("%s: %s", dir, strerror(-error));
     trace_free(&with);
     trace_free(&without);
+    if (error == 0 && !rig->keep)
+        directory_remove(dir);
     return error;
 }
