@@ -120,10 +120,7 @@ static void qmp_line(void *context, const struct qmp_message *message)
     phase_add(session, "qemu", message->reason);
 }
 
-static bool same_record(const struct record *a, const struct record *b)
-{
-    return a->there == b->there && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
+static const char *const source_names[] = {"NVRAM", "the ESP"};
 
 static void say_attempt(struct session *session, const struct boot *boot, const char *where)
 {
@@ -137,19 +134,6 @@ static void say_attempt(struct session *session, const struct boot *boot, const 
                        number, where, failures, recovers ? "recover, " : "",
                        record_word(&boot->ledger, recovers ? "rung" : "stance"));
     phase_add(session, "stage", what);
-}
-
-static void take_ledger(struct session *session, struct boot *boot, const struct record *ledger,
-                        const char *where)
-{
-    uint32_t mark = 0;
-
-    record_field(ledger, "mark", &mark);
-    if (!ledger->whole || mark == 1 || same_record(ledger, &boot->ledger))
-        return;
-    boot->ledger = *ledger;
-    boot->counted = true;
-    say_attempt(session, boot, where);
 }
 
 static void say_receipt(struct session *session, const struct boot *boot, const char *where)
@@ -169,67 +153,99 @@ static void say_receipt(struct session *session, const struct boot *boot, const 
     phase_add(session, "agent", what);
 }
 
-static void take_receipt(struct session *session, struct boot *boot, const struct record *receipt,
-                         const char *where)
+/* A mark is no attempt: it only says that there is a ledger, and how far its numbers may be. */
+static bool is_mark(const struct record *record)
 {
-    if (!receipt->whole || same_record(receipt, &boot->receipt))
-        return;
-    boot->receipt = *receipt;
-    boot->good = strcmp(record_word(receipt, "outcome"), "good") == 0;
-    say_receipt(session, boot, where);
+    uint32_t mark = 0;
+
+    return record->kind == RECORD_LEDGER && record_field(record, "mark", &mark) && mark == 1;
 }
 
-static void read_esp(struct session *session, struct boot *boot)
+/* What has changed at its place since power-on is news of this boot. */
+static void take_record(struct session *session, struct boot *boot, const struct record *record,
+                        enum source source)
+{
+    struct record *seen = &boot->seen[record->kind][source];
+
+    if (!record->whole || is_mark(record) || record_is_same(record, seen))
+        return;
+    *seen = *record;
+    if (record->kind == RECORD_LEDGER) {
+        boot->ledger = *record;
+        boot->counted = true;
+        say_attempt(session, boot, source_names[source]);
+    } else {
+        boot->receipt = *record;
+        boot->good = strcmp(record_word(record, "outcome"), "good") == 0;
+        say_receipt(session, boot, source_names[source]);
+    }
+}
+
+static void read_nvram(const struct nvram *nvram, struct record records[2])
+{
+    record_from_nvram(&records[RECORD_LEDGER], RECORD_LEDGER, nvram);
+    record_from_nvram(&records[RECORD_RECEIPT], RECORD_RECEIPT, nvram);
+}
+
+static void read_slots(const struct disk *disk, const char *path, struct record *record,
+                       enum record_kind kind)
+{
+    size_t size = 0;
+    TEXT_AUTO file = esp_read(disk, path, &size);
+
+    record_from_slots(record, kind, (const uint8_t *)file, file != NULL ? size : 0);
+}
+
+static void read_esp(const struct session *session, struct record records[2])
 {
     struct disk disk;
-    struct record record;
-    size_t size = 0;
-    TEXT_AUTO ledger = NULL;
-    TEXT_AUTO receipt = NULL;
 
+    record_take(&records[RECORD_LEDGER], RECORD_LEDGER, NULL, 0, true);
+    record_take(&records[RECORD_RECEIPT], RECORD_RECEIPT, NULL, 0, true);
     if (disk_open(&disk, session->disk_path) < 0)
         return;
-    ledger = esp_read(&disk, "/EFI/backstop/ledger.esp", &size);
-    if (ledger != NULL && !boot->counted) {
-        record_from_slots(&record, RECORD_LEDGER, (const uint8_t *)ledger, size);
-        take_ledger(session, boot, &record, "ledger.esp");
-    }
-    receipt = esp_read(&disk, "/EFI/backstop/receipt.esp", &size);
-    if (receipt != NULL && !boot->good) {
-        record_from_slots(&record, RECORD_RECEIPT, (const uint8_t *)receipt, size);
-        take_receipt(session, boot, &record, "receipt.esp");
-    }
+    read_slots(&disk, "/EFI/backstop/ledger.esp", &records[RECORD_LEDGER], RECORD_LEDGER);
+    read_slots(&disk, "/EFI/backstop/receipt.esp", &records[RECORD_RECEIPT], RECORD_RECEIPT);
 }
 
 void boot_read_records(struct session *session, struct boot *boot, bool esp)
 {
     struct nvram nvram;
-    struct record record;
+    struct record records[2];
 
     if (nvram_load(&nvram, session->vars_path) == 0) {
-        record_from_nvram(&record, RECORD_LEDGER, &nvram);
-        take_ledger(session, boot, &record, "NVRAM");
-        record_from_nvram(&record, RECORD_RECEIPT, &nvram);
-        take_receipt(session, boot, &record, "NVRAM");
+        read_nvram(&nvram, records);
+        take_record(session, boot, &records[RECORD_LEDGER], SOURCE_NVRAM);
+        take_record(session, boot, &records[RECORD_RECEIPT], SOURCE_NVRAM);
         nvram_free(&nvram);
     }
-    if (esp && (!boot->counted || !boot->good))
-        read_esp(session, boot);
+    if (!esp)
+        return;
+    read_esp(session, records);
+    take_record(session, boot, &records[RECORD_LEDGER], SOURCE_ESP);
+    take_record(session, boot, &records[RECORD_RECEIPT], SOURCE_ESP);
 }
 
-/* What lay there at power-on is no news of this boot; slots of the ESP are taken in as well. */
-static void records_at_start(struct session *session, struct boot *boot)
+static struct record newest(const struct record seen[SOURCES])
 {
-    record_from_nvram(&boot->ledger, RECORD_LEDGER, &boot->before);
-    record_from_nvram(&boot->receipt, RECORD_RECEIPT, &boot->before);
-    if (session->boot_count > 1) {
-        const struct boot *last = &session->boots[session->boot_count - 2];
+    const struct record *nvram = &seen[SOURCE_NVRAM], *esp = &seen[SOURCE_ESP];
 
-        if (!boot->ledger.whole)
-            boot->ledger = last->ledger;
-        if (!boot->receipt.whole)
-            boot->receipt = last->receipt;
-    }
+    return esp->whole && !is_mark(esp) && record_is_newer(esp, nvram) ? *esp : *nvram;
+}
+
+/* What lay there at power-on is no news of this boot. */
+static void records_at_start(const struct session *session, struct boot *boot)
+{
+    struct record records[2];
+
+    read_nvram(&boot->before, records);
+    boot->seen[RECORD_LEDGER][SOURCE_NVRAM] = records[RECORD_LEDGER];
+    boot->seen[RECORD_RECEIPT][SOURCE_NVRAM] = records[RECORD_RECEIPT];
+    read_esp(session, records);
+    boot->seen[RECORD_LEDGER][SOURCE_ESP] = records[RECORD_LEDGER];
+    boot->seen[RECORD_RECEIPT][SOURCE_ESP] = records[RECORD_RECEIPT];
+    boot->ledger = newest(boot->seen[RECORD_LEDGER]);
+    boot->receipt = newest(boot->seen[RECORD_RECEIPT]);
 }
 
 static struct boot *boot_add(struct session *session)

@@ -92,29 +92,67 @@ static int tool_run(const char *const argv[], char **reason)
     return code == 0 ? 0 : -EIO;
 }
 
+static ext2_filsys root_open(const struct disk *disk, int flags)
+{
+    TEXT_AUTO options = text_format("offset=%" PRIu64, disk->root_offset);
+    ext2_filsys fs = NULL;
+
+    if (ext2fs_open2(disk->path, options, flags | EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0,
+                     0, unix_io_manager, &fs) != 0)
+        return NULL;
+    return fs;
+}
+
+/* jbd2's superblock, big-endian: block of the log's start, 0 where there is nothing to replay. */
+#define JOURNAL_START_AT 28u
+
+static bool journal_is_empty(ext2_filsys fs)
+{
+    ext2_file_t file;
+    uint8_t head[1024];
+    unsigned got = 0;
+    errcode_t error;
+
+    if (fs->super->s_journal_inum == 0)
+        return true;
+    if (ext2fs_file_open(fs, fs->super->s_journal_inum, 0, &file) != 0)
+        return false;
+    error = ext2fs_file_read(file, head, sizeof head, &got);
+    ext2fs_file_close(file);
+    return error == 0 && got == sizeof head && le32(head + JOURNAL_START_AT) == 0;
+}
+
+/*
+ * e2fsck replays the journal, but then fails to open a file system within a larger file again
+ * (1.47: it forgets the offset) and leaves the flag that says there is something to replay.
+ */
+static int flag_clear(const struct disk *disk)
+{
+    ext2_filsys fs = root_open(disk, EXT2_FLAG_RW);
+    bool empty;
+
+    if (fs == NULL)
+        return -EIO;
+    empty = journal_is_empty(fs);
+    if (empty && ext2fs_has_feature_journal_needs_recovery(fs->super)) {
+        ext2fs_clear_feature_journal_needs_recovery(fs->super);
+        ext2fs_mark_super_dirty(fs);
+    }
+    return ext2fs_close_free(&fs) == 0 && empty ? 0 : -EIO;
+}
+
 int disk_settle(const struct disk *disk, char **reason)
 {
     TEXT_AUTO where = text_format("%s?offset=%" PRIu64, disk->path, disk->root_offset);
     const char *argv[] = {"e2fsck", "-p", "-E", "journal_only", where, NULL};
     struct output output;
-    int code = command_run(argv, &output);
+    int code = command_run(argv, &output), error = flag_clear(disk);
 
-    if (code != 0 && code != 1) /* 1: corrected, which is what was asked */
-        text_replace(reason,
-                     text_format("e2fsck: exit code %d: %s%s", code, output.err, output.out));
+    if (error < 0)
+        text_replace(reason, text_format("the journal was not replayed: e2fsck: exit code %d: %s%s",
+                                         code, output.err, output.out));
     output_free(&output);
-    return code == 0 || code == 1 ? 0 : -EIO;
-}
-
-static ext2_filsys root_open(const struct disk *disk)
-{
-    TEXT_AUTO options = text_format("offset=%" PRIu64, disk->root_offset);
-    ext2_filsys fs = NULL;
-
-    if (ext2fs_open2(disk->path, options, EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0, 0,
-                     unix_io_manager, &fs) != 0)
-        return NULL;
-    return fs;
+    return error;
 }
 
 /* The inode's content; NULL on an error. */
@@ -143,7 +181,7 @@ static char *content_read(ext2_filsys fs, ext2_ino_t inode, size_t *size)
 
 char *disk_read(const struct disk *disk, const char *path, size_t *size)
 {
-    ext2_filsys fs = root_open(disk);
+    ext2_filsys fs = root_open(disk, 0);
     struct ext2_inode inode;
     ext2_ino_t number;
     char *bytes = NULL;
@@ -173,7 +211,7 @@ static const char *kind_of(unsigned mode)
 
 const char *disk_kind(const struct disk *disk, const char *path)
 {
-    ext2_filsys fs = root_open(disk);
+    ext2_filsys fs = root_open(disk, 0);
     struct ext2_inode inode;
     ext2_ino_t number;
     const char *kind = NULL;
@@ -246,7 +284,7 @@ static int entry_taken(ext2_ino_t dir, int entry, struct ext2_dir_entry *dirent,
     (void)dir, (void)offset, (void)blocksize, (void)buffer;
     if (entry != DIRENT_OTHER_FILE)
         return 0;
-    path = text_format("%s/%.*s", before, length, dirent->name);
+    path = text_format("%s/%.*s", strcmp(before, "/") == 0 ? "" : before, length, dirent->name);
     listing_add(listing, path, dirent->inode);
     listing->dir = before;
     return 0;
@@ -292,7 +330,7 @@ static char *listing_text(struct listing *listing)
 
 static char *list(const struct disk *disk, const char *path, bool names_only)
 {
-    struct listing listing = {.fs = root_open(disk), .names_only = names_only};
+    struct listing listing = {.fs = root_open(disk, 0), .names_only = names_only};
     ext2_ino_t number;
 
     if (listing.fs == NULL)

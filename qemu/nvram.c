@@ -287,11 +287,30 @@ static void filler_write(uint8_t *at, size_t number, size_t data_size)
     memset(at + VAR_HEADER_SIZE + FILLER_NAME_SIZE, 0xaa, data_size);
 }
 
+/* Moves the live variables together; erased flash is all ones. */
+static void reclaim(struct nvram *nvram)
+{
+    struct variable one;
+    size_t offset = 0, to = nvram->first;
+
+    while (nvram_next(nvram, &offset, &one)) {
+        size_t size = one.next - one.offset;
+
+        if (!one.live)
+            continue;
+        memmove(nvram->bytes + to, nvram->bytes + one.offset, size);
+        to += size;
+    }
+    memset(nvram->bytes + to, 0xff, nvram->end - to);
+}
+
 size_t nvram_fill(struct nvram *nvram, size_t room)
 {
     const size_t overhead = VAR_HEADER_SIZE + FILLER_NAME_SIZE;
-    size_t count = 0, at = log_end(nvram);
+    size_t count = 0, at;
 
+    reclaim(nvram);
+    at = log_end(nvram);
     while (nvram->end - at > room + overhead + 4) {
         size_t data_size = nvram->end - at - room - overhead - 4;
 

@@ -67,7 +67,8 @@ size_t nvram_delete(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const ch
 /* Flips bits of data byte `at`. False if there is no such byte. */
 bool nvram_damage(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char *name, size_t at,
                   uint8_t flip);
-/* Appends variables of nobody's (NV+BS) until only `room` bytes or fewer are left. */
+/* Drops what is dead, as the firmware would to make room, and appends variables of nobody's (NV+BS)
+ * until about `room` bytes are left. */
 size_t nvram_fill(struct nvram *nvram, size_t room);
 
 /* Description of the first entry in BootOrder, as ASCII, or false. */

@@ -165,7 +165,7 @@ static uint32_t boot_of(const struct record *record)
 }
 
 /* A mark, or a receipt that reports a phase alone, gives way to a finished record. */
-static bool is_newer(const struct record *a, const struct record *b)
+bool record_is_newer(const struct record *a, const struct record *b)
 {
     uint32_t ahead = boot_of(a) - boot_of(b);
 
@@ -186,11 +186,16 @@ void record_from_slots(struct record *record, enum record_kind kind, const uint8
         struct record one;
 
         record_take(&one, kind, file + slot * SLOT_STRIDE, SLOT_STRIDE, true);
-        if (one.whole && is_newer(&one, record))
+        if (one.whole && record_is_newer(&one, record))
             *record = one;
         else if (one.there && !record->there)
             *record = one;
     }
+}
+
+bool record_is_same(const struct record *a, const struct record *b)
+{
+    return a->there == b->there && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
 static const struct field *field_find(enum record_kind kind, const char *name)

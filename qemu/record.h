@@ -29,6 +29,11 @@ void record_from_nvram(struct record *record, enum record_kind kind, const struc
 void record_from_slots(struct record *record, enum record_kind kind, const uint8_t *file,
                        size_t size);
 
+/* `a`, which is whole, is of a later boot than `b`, or says more of the same one; also if b is not
+ * whole. */
+bool record_is_newer(const struct record *a, const struct record *b);
+bool record_is_same(const struct record *a, const struct record *b);
+
 /* Value of a field ("number", "failures" ...). False where the record has no such field. */
 bool record_field(const struct record *record, const char *name, uint32_t *value);
 /* Value of a field given as a number or as its word ("recovery"). False if it is neither. */

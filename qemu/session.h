@@ -17,6 +17,9 @@
 /* However much it says, no boot may take longer. */
 #define BOOT_LIMIT 3600
 
+/* Where a record may lie. */
+enum source { SOURCE_NVRAM = 0, SOURCE_ESP, SOURCES };
+
 struct phase {
     double at; /* s since power-on, host time */
     char *what;
@@ -29,9 +32,10 @@ struct boot {
     double started, ended;
     struct phase *phases;
     size_t phase_count;
-    struct nvram before; /* the variable store at power-on */
-    struct record ledger, receipt;
-    bool counted, good; /* a new ledger was stored; a new receipt says good */
+    struct nvram before;            /* the variable store at power-on */
+    struct record ledger, receipt;  /* what counts now */
+    struct record seen[2][SOURCES]; /* by kind: what was last found there */
+    bool counted, good;             /* a new ledger was stored; a new receipt says good */
     bool kernel, panic, hello, marked, reset, poweroff, gone;
     char target[64];    /* default target of the running system, as its agent says */
     char *where;        /* "RIP: ..." of the first fault, or NULL */

@@ -183,12 +183,16 @@ static void filling(void **state)
     struct variable one;
 
     (void)state;
+    append(&nvram, other, "Dead", DELETED, "a long gone value that takes room", 34);
     append(&nvram, other, "Theirs", ADDED, "x", 1);
     assert_true(nvram_fill(&nvram, 1000) > 20);
     assert_in_range(nvram_room(&nvram), 1000, 1100);
     nvram_fill(&nvram, 0);
     assert_true(nvram_room(&nvram) < 100);
     assert_true(nvram_find(&nvram, other, "Theirs", &one));
+    assert_int_equal(one.offset,
+                     nvram.first); /* the dead one before it leaves nothing to reclaim */
+    assert_memory_equal(one.data, "x", 1);
     nvram_free(&nvram);
 }
 
