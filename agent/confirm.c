@@ -206,7 +206,7 @@ int confirm_start(struct confirm *confirm)
                     "the identities of this boot's files could not be written to %s: %s; this boot "
                     "will make no good generation",
                     confirm->run_dir, strerror(-error));
-    if (is_receiptable(confirm) && confirm->boot.ticket.failures > 0 &&
+    if (is_receiptable(confirm) && ticket_asks_for_report(&confirm->boot.ticket) &&
         !confirm->boot.has_receipt) {
         int receipted = write_receipt(confirm, OUTCOME_NONE, PHASE_EARLY, 0);
 

@@ -115,12 +115,12 @@ static void slow_down_panics(const struct early *early)
 
 void early_top_with(const struct early *early, const struct ticket *ticket)
 {
-    bool recovery = ticket_wants_recovery(ticket);
-    if (!recovery && ticket->failures == 0)
+    bool recovery = ticket_wants_recovery(ticket) && !ticket_clears_sets(ticket);
+    if (!ticket_asks_for_report(ticket))
         return;
     if (recovery)
         mask(early, NULL);
-    if (ticket_mode(ticket) == MODE_HOLD)
+    if (recovery && ticket_mode(ticket) == MODE_HOLD)
         slow_down_panics(early);
     report_phase(early, ticket);
 }
@@ -186,7 +186,7 @@ static void close_for_writing(const struct early *early, struct opened *opened)
 
 enum mode early_mode(const struct ticket *ticket, enum applied applied)
 {
-    if (applied == APPLIED_NOTHING && !ticket_masks_drivers(ticket))
+    if (ticket_clears_sets(ticket) || (applied == APPLIED_NOTHING && !ticket_masks_drivers(ticket)))
         return MODE_NORMAL;
     return ticket_mode(ticket);
 }
@@ -238,6 +238,13 @@ void early_bottom_with(const struct early *early, const char *root, const struct
     struct place place;
     if (!ticket_wants_recovery(ticket))
         return;
+    if (ticket_clears_sets(ticket)) {
+        diag_report(early->diag, DIAG_WARNING,
+                    "the failed boots never reached the initramfs: nothing is put back");
+        result.applied = APPLIED_NOTHING;
+        write_report(early, ticket, &result, 0);
+        return;
+    }
     for (size_t i = 0; i < 2; i++)
         open_for_writing(early, root, parts[i], &opened[i]);
     int err = place_open(&place, root);

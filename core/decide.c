@@ -287,11 +287,11 @@ static void account_good(struct ledger *ledger, const struct receipt *receipt,
     }
 }
 
-/* From the second failed boot on the initramfs reports itself; silence then means it was not
- * reached. */
+/* From the second failed boot on, and out of the ordinary stance, the initramfs reports itself
+ * (ticket_asks_for_report); silence then means that it was not reached. */
 static void account_reach(struct ledger *ledger, enum phase phase)
 {
-    int would_report = ledger->failures > 0 || ledger->stance == STANCE_RECOVERY;
+    int would_report = ledger->failures > 0 || ledger->stance != STANCE_NORMAL;
 
     if (phase != PHASE_FIRMWARE)
         ledger->unreached = 0;
@@ -420,6 +420,7 @@ static void issue_ticket(const struct ledger *ledger, const struct known *known,
     ticket->last_phase = ledger->last_phase;
     ticket->ledger_found = (uint8_t)known->nv_state;
     ticket->dumps = known->dumps;
+    ticket->unreached = ledger->unreached;
 }
 
 /* The mark tells what a healthy ledger does not: that it exists, and how it last stood. */

@@ -21,9 +21,10 @@
 #define AT_DUMPS 36
 #define AT_DUMPS_CLEARED 38
 #define AT_STORE_ERROR 40
-#define AT_RESERVED 44
+#define AT_UNREACHED 44
+#define AT_RESERVED 45
 _Static_assert(AT_NUMBER == RECORD_HEADER_SIZE, "fields follow the header");
-_Static_assert(AT_RESERVED + 4 == TICKET_SIZE, "four bytes are reserved");
+_Static_assert(AT_RESERVED + 3 == TICKET_SIZE, "three bytes are reserved");
 
 void ticket_encode(const struct ticket *ticket, uint8_t out[TICKET_SIZE])
 {
@@ -44,7 +45,9 @@ void ticket_encode(const struct ticket *ticket, uint8_t out[TICKET_SIZE])
     put_le16(out + AT_DUMPS, ticket->dumps);
     put_le16(out + AT_DUMPS_CLEARED, ticket->dumps_cleared);
     put_le32(out + AT_STORE_ERROR, ticket->store_error);
-    put_le32(out + AT_RESERVED, 0);
+    out[AT_UNREACHED] = ticket->unreached;
+    out[AT_RESERVED] = 0;
+    put_le16(out + AT_RESERVED + 1, 0);
     record_seal(out, TICKET_SIZE, TICKET_MAGIC);
 }
 
@@ -67,6 +70,7 @@ static void read_fields(struct ticket *ticket, const uint8_t *bytes)
     ticket->dumps = get_le16(bytes + AT_DUMPS);
     ticket->dumps_cleared = get_le16(bytes + AT_DUMPS_CLEARED);
     ticket->store_error = get_le32(bytes + AT_STORE_ERROR);
+    ticket->unreached = bytes[AT_UNREACHED];
 }
 
 /* Reasons are not checked: codes are appended without a new version. */
@@ -100,6 +104,19 @@ int ticket_wants_recovery(const struct ticket *ticket)
 int ticket_masks_drivers(const struct ticket *ticket)
 {
     return ticket_wants_recovery(ticket) && ticket->rung >= RUNG_DRIVERS_OFF;
+}
+
+int ticket_asks_for_report(const struct ticket *ticket)
+{
+    return ticket->failures > 0 || ticket->stance != STANCE_NORMAL;
+}
+
+/* Where NVRAM refused the ledger it refused the report too: silence says nothing there. */
+int ticket_clears_sets(const struct ticket *ticket)
+{
+    return ticket_wants_recovery(ticket) && ticket->rung != RUNG_BOOT_FILES &&
+           ticket->last_outcome == OUTCOME_UNKNOWN && ticket->stored == STORED_NVRAM &&
+           ticket->unreached > 0 && ticket->unreached + 1 >= ticket->failures;
 }
 
 enum mode ticket_mode(const struct ticket *ticket)

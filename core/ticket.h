@@ -37,7 +37,9 @@ struct ticket {
     uint8_t conf_found;     /* 1: stage.conf was there and named a next loader */
     uint16_t dumps;         /* pstore dump variables seen */
     uint16_t dumps_cleared; /* of those, deleted to make room for the ledger */
-    uint32_t store_error;   /* low 32 bits of the EFI_STATUS that NVRAM refused with; 0: none */
+    uint8_t unreached; /* failed boots in a row of which the initramfs would have reported and did
+                          not */
+    uint32_t store_error; /* low 32 bits of the EFI_STATUS that NVRAM refused with; 0: none */
 };
 
 void ticket_encode(const struct ticket *ticket, uint8_t out[TICKET_SIZE]);
@@ -46,6 +48,16 @@ enum record_state ticket_decode(struct ticket *ticket, const uint8_t *bytes, siz
 enum mode ticket_mode(const struct ticket *ticket);
 int ticket_wants_recovery(const struct ticket *ticket); /* stance is recovery */
 int ticket_masks_drivers(const struct ticket *ticket);  /* recovery at drivers-off or above */
+/* The initramfs of this boot reports itself, so that its silence means that it was not reached. */
+int ticket_asks_for_report(const struct ticket *ticket);
+/*
+ * Of the failed boots in a row, none that would have reported reached the initramfs, and none left
+ * a trace: another system was chosen in the boot menu, the machine was switched off there, or the
+ * boot files are broken. That it is reached now clears what the sets hold: a recovery here puts
+ * nothing back and the boot is a normal one. If that boot fails, it has reported, and the next one
+ * recovers.
+ */
+int ticket_clears_sets(const struct ticket *ticket);
 const char *mode_string(enum mode mode);
 const char *stored_string(enum stored stored);
 

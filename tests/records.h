@@ -64,6 +64,7 @@ static const struct field ticket_fields[] = {
     FIELD(ticket, conf_found, 1),
     FIELD(ticket, dumps, UINT16_MAX),
     FIELD(ticket, dumps_cleared, UINT16_MAX),
+    FIELD(ticket, unreached, UINT8_MAX),
     FIELD(ticket, store_error, UINT32_MAX),
 };
 static const struct field receipt_fields[] = {

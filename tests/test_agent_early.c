@@ -108,7 +108,7 @@ static void a_healthy_boot_writes_nothing(void **state)
     struct machine *machine = *state;
     struct receipt receipt;
     const struct ticket rows[] = {ticket_of(RUNG_NORMAL, STANCE_NORMAL, 0),
-                                  ticket_of(RUNG_ALL, STANCE_PROBATION, 0)};
+                                  ticket_of(RUNG_ALL, STANCE_NORMAL, 0)};
     for (size_t i = 0; i < ROWS(rows); i++) {
         put_ticket(machine, &rows[i]);
         char *before = world_seen(&machine->world, "", NULL);
@@ -263,6 +263,39 @@ static void a_recovery_that_fails_keeps_the_masks(void **state)
                         "acme_sensor\non_root\n");
 }
 
+/* Another system was chosen in the boot menu, three times: that is no fault of any set. */
+static void boots_that_never_came_here_put_nothing_back(void **state)
+{
+    struct machine *machine = *state;
+    struct ticket ticket = ticket_of(RUNG_ALL, STANCE_RECOVERY, 3);
+    struct early_report report;
+    struct receipt receipt;
+    ticket.unreached = 2;
+    ticket.last_outcome = OUTCOME_UNKNOWN;
+    ticket.stored = STORED_NVRAM;
+    world_file(&machine->world, "/opt/acme/file", "291\n", 0644);
+    early_top_with(&machine->early, &ticket);
+    early_bottom_with(&machine->early, machine->world.root, &ticket);
+    assert_string_equal(world_text(&machine->world, "/opt/acme/file"), "291\n");
+    assert_false(world_has(&machine->world, "/run/modprobe.d/backstop.conf"));
+    assert_int_equal(early_report_read(world_path(&machine->world, "/run/backstop"), &report), 0);
+    assert_int_equal(report.applied, APPLIED_NOTHING);
+    assert_int_equal(report.mode, MODE_NORMAL);
+    assert_true(has_receipt(&receipt));
+    assert_int_equal(receipt.phase, PHASE_INITRAMFS);
+}
+
+static void probation_reports_itself(void **state)
+{
+    struct machine *machine = *state;
+    struct ticket ticket = ticket_of(RUNG_ALL, STANCE_PROBATION, 0);
+    struct receipt receipt;
+    early_top_with(&machine->early, &ticket);
+    assert_true(has_receipt(&receipt));
+    assert_int_equal(receipt.phase, PHASE_INITRAMFS);
+    assert_false(world_has(&machine->world, "/run/backstop"));
+}
+
 static void state_directory_gone_is_nothing_to_do(void **state)
 {
     struct machine *machine = *state;
@@ -361,6 +394,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(bottom_recovers_and_reports),
         WITH_MACHINE(a_recovery_that_fails_keeps_the_masks),
         WITH_MACHINE(state_directory_gone_is_nothing_to_do),
+        WITH_MACHINE(boots_that_never_came_here_put_nothing_back),
+        WITH_MACHINE(probation_reports_itself),
         WITH_MACHINE(a_read_only_root_is_opened_and_closed_again),
         cmocka_unit_test(names_of_modules_are_told_from_others),
     };

@@ -67,6 +67,59 @@ static void short_codes(void **state)
     }
 }
 
+static const struct clear_row {
+    const char *name;
+    uint8_t stance, rung, failures, unreached, last_outcome, stored;
+    int clears;
+} clear_rows[] = {
+#define REC STANCE_RECOVERY
+#define UNK OUTCOME_UNKNOWN
+    {"another system chosen three times", REC, RUNG_ALL, 3, 2, UNK, STORED_NVRAM, 1},
+    {"and for weeks", REC, RUNG_HOLD, 255, 255, UNK, STORED_NVRAM, 1},
+    {"after a recovery", REC, RUNG_DRIVERS_OFF, 1, 1, UNK, STORED_NVRAM, 1},
+    {"one of them reported", REC, RUNG_ALL, 3, 1, UNK, STORED_NVRAM, 0},
+    {"the last one reported", REC, RUNG_ALL, 3, 0, UNK, STORED_NVRAM, 0},
+    {"none could have reported", REC, RUNG_ALL, 1, 0, UNK, STORED_NVRAM, 0},
+    {"the last one left a panic", REC, RUNG_ALL, 3, 2, OUTCOME_CRASH, STORED_NVRAM, 0},
+    {"a watchdog ended the last one", REC, RUNG_ALL, 3, 2, OUTCOME_HANG, STORED_NVRAM, 0},
+    {"NVRAM takes no reports", REC, RUNG_ALL, 3, 2, UNK, STORED_ESP, 0},
+    {"nothing takes them", REC, RUNG_ALL, 3, 2, UNK, STORED_NOWHERE, 0},
+    {"the kept boot files are called for", REC, RUNG_BOOT_FILES, 3, 2, UNK, STORED_NVRAM, 0},
+    {"no recovery", STANCE_NORMAL, RUNG_ALL, 3, 2, UNK, STORED_NVRAM, 0},
+};
+
+static void silence_clears_the_sets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ROWS(clear_rows); i++) {
+        const struct clear_row *row = &clear_rows[i];
+        struct ticket ticket = {.stance = row->stance,
+                                .rung = row->rung,
+                                .failures = row->failures,
+                                .unreached = row->unreached,
+                                .last_outcome = row->last_outcome,
+                                .stored = row->stored};
+
+        if (ticket_clears_sets(&ticket) != row->clears)
+            fail_msg("%s", row->name);
+    }
+}
+
+static void reports_are_asked_for_out_of_the_ordinary(void **state)
+{
+    struct ticket ticket = {.stance = STANCE_NORMAL};
+
+    (void)state;
+    assert_false(ticket_asks_for_report(&ticket));
+    ticket.failures = 1;
+    assert_true(ticket_asks_for_report(&ticket));
+    ticket.failures = 0;
+    ticket.stance = STANCE_PROBATION;
+    assert_true(ticket_asks_for_report(&ticket));
+    ticket.stance = STANCE_RECOVERY;
+    assert_true(ticket_asks_for_report(&ticket));
+}
+
 static void words(void **state)
 {
     static const char *const modes_words[MODE_COUNT] = {"normal", "safe", "minimal", "hold"};
@@ -85,6 +138,8 @@ int main(void)
         cmocka_unit_test(mode_follows_from_rung_and_stance),
         cmocka_unit_test(short_codes),
         cmocka_unit_test(words),
+        cmocka_unit_test(silence_clears_the_sets),
+        cmocka_unit_test(reports_are_asked_for_out_of_the_ordinary),
     };
     return cmocka_run_group_tests_name("ticket", tests, NULL, NULL);
 }
