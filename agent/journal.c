@@ -160,13 +160,45 @@ void journal_free(struct journal *journal)
     *journal = (struct journal){0};
 }
 
+/* The last records of a file that is too long to be read whole: what is under way is among them.
+ * 0 or -errno. */
+static int read_tail(const struct place *place, char **text, size_t *size)
+{
+    struct stat st;
+    int fd = openat(place->state_fd, JOURNAL_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    char *tail = malloc(JOURNAL_TAIL + 1);
+    ssize_t got = -1;
+    int err = tail ? 0 : -ENOMEM;
+    if (tail && fstat(fd, &st) == 0)
+        got = pread(fd, tail, JOURNAL_TAIL, st.st_size - (off_t)JOURNAL_TAIL);
+    if (tail && got < 0)
+        err = -errno;
+    close(fd);
+    if (err < 0) {
+        free(tail);
+        return err;
+    }
+    tail[got] = '\0';
+    *text = tail;
+    *size = (size_t)got;
+    return 0;
+}
+
 int journal_read(const struct place *place, struct journal *journal, struct diag *diag)
 {
     char *text = NULL;
     size_t size = 0;
     int err = place->state_fd < 0
                   ? -ENOENT
-                  : io_read_all(place->state_fd, JOURNAL_NAME, JOURNAL_TAIL * 4, &text, &size);
+                  : io_read_all(place->state_fd, JOURNAL_NAME, JOURNAL_TAIL, &text, &size);
+    if (err == -EFBIG) {
+        diag_report(diag, DIAG_WARNING,
+                    STATE_DIR "/" JOURNAL_NAME ": longer than %zu MiB; its end alone is read",
+                    JOURNAL_TAIL >> 20);
+        err = read_tail(place, &text, &size);
+    }
     if (err == -ENOENT) {
         *journal = (struct journal){0};
         return 0;

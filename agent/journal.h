@@ -36,7 +36,8 @@ struct json_object *journal_record(const char *event, uint32_t boot, uint32_t ca
 int journal_append(const struct place *place, struct json_object *record);
 /* The same, giving the record's seq (may be NULL). */
 int journal_append_seq(const struct place *place, struct json_object *record, int64_t *seq);
-/* An absent journal is an empty one. 0 or -errno; damage is told in the struct, not an error. */
+/* An absent journal is an empty one; of one over 64 MiB the end alone is read, and its chain does
+ * not hold from there. 0 or -errno; damage is told in the struct, not an error. */
 int journal_read(const struct place *place, struct journal *journal, struct diag *diag);
 /* 0 or -ENOMEM. */
 int journal_parse(const char *text, size_t size, struct journal *journal);

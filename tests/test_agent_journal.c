@@ -121,6 +121,25 @@ static void a_torn_line_is_passed_over(void **state)
 
 /* A change of any byte breaks the chain, at the line that was changed or the one after it. The last
  * record has none after it that would tell: there alone a change can pass. */
+/* A gigabyte of zeros before the last records must not keep a recovery from its work. */
+static void of_a_giant_the_end_is_read(void **state)
+{
+    struct world world;
+    struct place place;
+    struct journal journal;
+    (void)state;
+    world_make(&world);
+    world_open(&world, &place);
+    world_file(&world, STATE_DIR "/" JOURNAL_NAME, "", 0600);
+    assert_int_equal(truncate(world_path(&world, STATE_DIR "/" JOURNAL_NAME), (off_t)1 << 30), 0);
+    append_some(&place, 0, 3);
+    assert_int_equal(journal_read(&place, &journal, NULL), 0);
+    assert_int_equal(journal.count, 3);
+    journal_free(&journal);
+    place_close(&place);
+    world_remove(&world);
+}
+
 static void tampering_shows(void **state)
 {
     struct world world;
@@ -238,6 +257,7 @@ int main(void)
         cmocka_unit_test(without_a_state_directory_nothing_is_appended),
         cmocka_unit_test(paths_of_any_bytes_come_back),
         cmocka_unit_test(a_torn_line_is_passed_over),
+        cmocka_unit_test(of_a_giant_the_end_is_read),
         cmocka_unit_test(tampering_shows),
         cmocka_unit_test(lines_taken_out_or_moved_show),
         cmocka_unit_test(cut_or_refused_anywhere_the_chain_holds),
