@@ -45,6 +45,20 @@ static int read_names(const struct early *early, const char *file, struct string
     return err;
 }
 
+/* Many sets of drivers name no consumer: what they hold are the drivers. */
+static void add_modules(const struct early *early, const struct place *place,
+                        const struct sets *sets, struct strings *names)
+{
+    struct inventory found = {0};
+    if (inventory_take(place, sets, &found, early->diag) < 0)
+        return;
+    for (size_t i = 0; i < found.count; i++)
+        if (found.entries[i].type == ENTRY_FILE &&
+            found.set_classes[found.entries[i].set] == CLASS_DRIVER)
+            masks_add_file(names, found.entries[i].path);
+    inventory_free(&found);
+}
+
 /* Drivers of all sets found on the root, also of those whose files are not there. */
 static void add_root_drivers(const struct early *early, const struct place *place,
                              struct strings *names)
@@ -55,6 +69,7 @@ static void add_root_drivers(const struct early *early, const struct place *plac
     for (size_t i = 0; i < sets.count; i++)
         for (size_t k = 0; k < sets.items[i].drivers.count; k++)
             masks_add(names, sets.items[i].drivers.items[k]);
+    add_modules(early, place, &sets, names);
     sets_free(&sets);
 }
 

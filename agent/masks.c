@@ -71,6 +71,17 @@ int masks_add(struct strings *names, const char *name)
     return add(names, name, strlen(name));
 }
 
+int masks_add_file(struct strings *names, const char *path)
+{
+    static const char *const suffixes[] = {".ko", ".ko.gz", ".ko.xz", ".ko.zst"};
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = strstr(name, ".ko");
+    for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++)
+        if (strcmp(dot, suffixes[i]) == 0)
+            return add(names, name, (size_t)(dot - name));
+    return -EINVAL;
+}
+
 int masks_read(const char *path, struct strings *names)
 {
     char *text = NULL;

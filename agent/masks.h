@@ -12,6 +12,8 @@
 int masks_read(const char *path, struct strings *names);
 /* Adds a name as the kernel spells it, once. 0, -EINVAL (no module's name) or -ENOMEM. */
 int masks_add(struct strings *names, const char *name);
+/* Adds the module that a file holds, by its name: DIR/NAME.ko, also compressed. As masks_add(). */
+int masks_add_file(struct strings *names, const char *path);
 bool masks_hold(const struct strings *names, const char *name);
 /* Masks `names` but for those of `except`. run is "/run". 0 or -errno. */
 int masks_write(const char *run, const struct strings *names, const struct strings *except);

@@ -67,6 +67,11 @@ static void make_set(const struct world *world)
     world_file(world, "/etc/backstop/sets.d/acme.conf",
                "[set]\nclass=content\npath=/opt/acme/**\ndriver=acme-sensor\ndriver=on_root\n",
                0644);
+    world_file(world, "/etc/backstop/sets.d/built.conf", "[set]\nclass=driver\npath=/built/**\n",
+               0644);
+    world_dirs(world, "/built");
+    world_file(world, "/built/dkms-thing.ko.xz", "a module\n", 0644);
+    world_file(world, "/built/dkms-thing.ko.bak", "none\n", 0644);
     world_dirs(world, "/opt/acme");
     world_file(world, "/opt/acme/file", "290\n", 0644);
 }
@@ -213,10 +218,10 @@ static void bottom_recovers_and_reports(void **state)
         {"put back", RUNG_ALL, "291\n", APPLIED_PUT_BACK, MODE_SAFE, ""},
         {"nothing changed: a normal boot", RUNG_ALL, NULL, APPLIED_NOTHING, MODE_NORMAL, ""},
         {"drivers off", RUNG_DRIVERS_OFF, "291\n", APPLIED_PUT_BACK, MODE_MINIMAL,
-         "acme_sensor\non_root\n"},
+         "acme_sensor\non_root\ndkms_thing\n"},
         {"drivers off, nothing changed", RUNG_DRIVERS_OFF, NULL, APPLIED_MASKED, MODE_MINIMAL,
-         "acme_sensor\non_root\n"},
-        {"hold", RUNG_HOLD, NULL, APPLIED_MASKED, MODE_HOLD, "acme_sensor\non_root\n"},
+         "acme_sensor\non_root\ndkms_thing\n"},
+        {"hold", RUNG_HOLD, NULL, APPLIED_MASKED, MODE_HOLD, "acme_sensor\non_root\ndkms_thing\n"},
     };
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
@@ -260,7 +265,7 @@ static void a_recovery_that_fails_keeps_the_masks(void **state)
     assert_int_equal(report.mode, MODE_SAFE);
     assert_true(report.error < 0);
     assert_string_equal(world_text(&machine->world, "/run/backstop/masked"),
-                        "acme_sensor\non_root\n");
+                        "acme_sensor\non_root\ndkms_thing\n");
 }
 
 /* Another system was chosen in the boot menu, three times: that is no fault of any set. */
