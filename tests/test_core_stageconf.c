@@ -28,12 +28,13 @@ static const struct conf_row {
     {"comments", "# a\n;b\n  # c=d\n" NEXT "\n#threshold=1\n", 1, SHIM, 3, 0, 0, 0},
     {"comment in UTF-8", "# Gr\xc3\xbc\xc3\x9f\x65\n" NEXT, 1, SHIM, 3, 0, 0, 0},
     {"blank lines", "\n\r\n \t \n" NEXT "\n\n", 1, SHIM, 3, 0, 0, 0},
-    {"blanks about", " \tthreshold \t= \t 5 \t\r\n", 0, NULL, 5, 0, 0, 0},
+    {"blanks about", " \tthreshold \t= \t 2 \t\r\n", 0, NULL, 2, 0, 0, 0},
     {"blanks within a path", "next = \\EFI\\My Loader\\x.efi \n", 1, "\\EFI\\My Loader\\x.efi", 3,
      0, 0, 0},
-    {"of two the last", "threshold=1\nthreshold=5\n", 0, NULL, 5, 0, 0, 0},
-    {"of two the last good one", "threshold=5\nthreshold=x\n", 0, NULL, 5, 0, 1, 2},
-    {"clamped is not bad", "threshold=99\nstep=1\n", 0, NULL, 7, 0, 0, 0},
+    {"of two the last", "threshold=1\nthreshold=2\n", 0, NULL, 2, 0, 0, 0},
+    {"of two the last good one", "threshold=2\nthreshold=x\n", 0, NULL, 2, 0, 1, 2},
+    {"clamped is not bad", "threshold=99\nstep=1\nreturn=hand\n", 0, NULL, 7, 0, 0, 0},
+    {"clamped to what returning leaves", "threshold=99\nstep=1\n", 0, NULL, 3, 0, 0, 0},
     {"no equals sign", "threshold\nthreshold=2", 0, NULL, 2, 0, 1, 1},
     {"no key", "=2\n", 0, NULL, 3, 0, 1, 1},
     {"no value", "threshold=\n", 0, NULL, 3, 0, 1, 1},
@@ -105,12 +106,12 @@ static void nul_bytes_are_bytes(void **state)
 static void size_is_bounded(void **state)
 {
     static char text[STAGECONF_MAX_SIZE + 1];
-    const struct conf_row fits = {"as long as may be", NULL, 1, SHIM, 5, 0, 0, 0};
+    const struct conf_row fits = {"as long as may be", NULL, 1, SHIM, 2, 0, 0, 0};
     const struct conf_row over = {"one byte too long", NULL, 0, NULL, 3, 0, 0, 0};
 
     (void)state;
     memset(text, '#', sizeof text);
-    memcpy(text, NEXT "\nthreshold=5\n#", strlen(NEXT "\nthreshold=5\n#"));
+    memcpy(text, NEXT "\nthreshold=2\n#", strlen(NEXT "\nthreshold=2\n#"));
     check_row(&fits, text, STAGECONF_MAX_SIZE);
     check_row(&over, text, STAGECONF_MAX_SIZE + 1);
     check_row(&over, NULL, 0);
@@ -148,7 +149,8 @@ static void long_lines_are_bad(void **state)
 /* The order of lines does not matter to what the ladder's bound allows. */
 static void policy_is_clamped_at_the_end(void **state)
 {
-    static const char *const texts[] = {"threshold=7\nstep=2\n", "step=2\nthreshold=7\n"};
+    static const char *const texts[] = {"return=hand\nthreshold=7\nstep=2\n",
+                                        "step=2\nthreshold=7\nreturn=hand\n"};
     struct stageconf conf;
 
     (void)state;
