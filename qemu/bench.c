@@ -206,7 +206,7 @@ static void print_boots(const struct trace *with, const struct trace *without)
     print_row("  ", "without the hook (floor)", floor);
     print_row("  ", "with it", trace_total(with));
     print_row("  ", "more", trace_total(with) - floor);
-    print_row("  ", "more before /init: a larger image", with->items[0].at - without->items[0].at);
+    print_row("  ", "more before /init", with->items[0].at - without->items[0].at);
     puts("  which is, with their forks, beside the same place in the floor:");
     early = print_script(with, without, INIT_TOP);
     early += print_script(with, without, INIT_BOTTOM);
