@@ -56,6 +56,12 @@ int good_history_version(struct good_history *history, const char *path, const s
                          int *fd, struct diag *diag);
 /* Generation that an entry given by good_history_version() is of; 0: of none. */
 uint32_t good_history_generation(const struct good_history *history, const struct entry *entry);
+/*
+ * A set is one thing: where a content of it is lost, all of it goes back to one older generation.
+ * Makes the set in the newest generation what the next older one had of it whose contents are all
+ * intact. Entries of the newest generation found before are no longer to be used. True if it did.
+ */
+bool good_history_fall_back(struct good_history *history, const char *set, struct diag *diag);
 void good_history_free(struct good_history *history);
 
 #endif

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "arena.h"
 #include "store.h"
 
 struct good_history {
@@ -109,13 +111,109 @@ int good_history_version(struct good_history *history, const char *path, const s
     return -ENOENT;
 }
 
+/* ---- a whole set from an older generation ---- */
+
+/* Index of the set, or set_count. */
+static uint32_t set_index(const struct inventory *good, const char *set)
+{
+    uint32_t i = 0;
+
+    while (i < good->set_count && strcmp(good->set_names[i], set) != 0)
+        i++;
+    return i;
+}
+
+static bool entry_is_intact(const struct good_history *history, const struct entry *entry)
+{
+    int fd;
+
+    if (entry->never || entry->type != ENTRY_FILE)
+        return true;
+    fd = entry->hashed ? store_open_verified(history->place, entry->sha256) : -ENOENT;
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static bool set_is_intact(const struct good_history *history, const struct inventory *good,
+                          uint32_t set)
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < good->count; i++) {
+        if (good->entries[i].set != set)
+            continue;
+        if (!entry_is_intact(history, &good->entries[i]))
+            return false;
+        found++;
+    }
+    return found > 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    return path_compare(((const struct entry *)a)->path, ((const struct entry *)b)->path);
+}
+
+/* Strings stay where they are: all generations live as long as the history. */
+static int set_replace(struct inventory *newest, uint32_t set, const struct inventory *older,
+                       uint32_t older_set)
+{
+    struct entry *entries =
+        arena_alloc(newest->arena, (newest->count + older->count + 1) * sizeof *entries);
+    size_t kept = 0, count;
+
+    if (!entries)
+        return -ENOMEM;
+    for (size_t i = 0; i < newest->count; i++)
+        if (newest->entries[i].set != set)
+            entries[kept++] = newest->entries[i];
+    count = kept;
+    for (size_t i = 0; i < older->count; i++) {
+        if (older->entries[i].set != older_set ||
+            bsearch(&older->entries[i], entries, kept, sizeof *entries, compare_entries))
+            continue;
+        entries[count] = older->entries[i];
+        entries[count++].set = set;
+    }
+    qsort(entries, count, sizeof *entries, compare_entries);
+    newest->entries = entries;
+    newest->count = count;
+    return 0;
+}
+
+bool good_history_fall_back(struct good_history *history, const char *set, struct diag *diag)
+{
+    struct inventory *newest = history->items;
+    uint32_t index = history->count ? set_index(newest, set) : 0;
+
+    if (history->count == 0 || index == newest->set_count)
+        return false;
+    for (size_t i = 1; i < history->count; i++) {
+        const struct inventory *older = &history->items[i];
+        uint32_t older_index = set_index(older, set);
+
+        if (older_index == older->set_count || !set_is_intact(history, older, older_index))
+            continue;
+        if (set_replace(newest, index, older, older_index) < 0)
+            return false;
+        diag_report(diag, DIAG_WARNING,
+                    "set %s: a content of the newest good generation is lost; all of the set goes "
+                    "back to generation %u",
+                    set, older->generation);
+        return true;
+    }
+    return false;
+}
+
+/* By whose string the path is: an entry that fell back is a copy, its strings are not. */
 uint32_t good_history_generation(const struct good_history *history, const struct entry *entry)
 {
-    for (size_t i = 0; i < history->count; i++) {
-        const struct inventory *good = &history->items[i];
+    for (size_t i = history->count; i-- > 0;) {
+        const struct entry *found = inventory_find(&history->items[i], entry->path);
 
-        if (good->count && entry >= good->entries && entry < good->entries + good->count)
-            return good->generation;
+        if (found && found->path == entry->path)
+            return history->items[i].generation;
     }
     return 0;
 }

@@ -294,7 +294,7 @@ static int apply(struct recovery *recovery)
 
 /* ---- the whole ---- */
 
-static int probe(struct recovery *recovery)
+static int probe_once(struct recovery *recovery)
 {
     const struct inventory *good = good_history_newest(recovery->history);
     int err =
@@ -305,6 +305,39 @@ static int probe(struct recovery *recovery)
                           (enum rung)recovery->ticket->rung, &recovery->suspects, recovery->diag);
     if (err < 0)
         diag_report(recovery->diag, DIAG_ERROR, "what changed cannot be told: %s", strerror(-err));
+    return err;
+}
+
+/* The newest generation has the file, and its own content of it is lost. */
+static bool lost_its_content(const struct recovery *recovery, size_t i)
+{
+    const struct change *change = &recovery->changes.items[i];
+
+    return change->good && !change->never && change->good->type == ENTRY_FILE &&
+           change->good->hashed && recovery->suspects.goods[i] != change->good;
+}
+
+/* Sets of which a content is lost are compared with an older generation; the others stay. */
+static int probe(struct recovery *recovery)
+{
+    int err = probe_once(recovery);
+    for (size_t tries = 0; err == 0 && tries < recovery->sets.count; tries++) {
+        const char *asked = NULL;
+        bool fell_back = false;
+        for (size_t i = 0; i < recovery->changes.count && !fell_back; i++) {
+            const char *set = recovery->changes.items[i].set_name;
+
+            if (!lost_its_content(recovery, i) || (asked && strcmp(asked, set) == 0))
+                continue;
+            asked = set;
+            fell_back = good_history_fall_back(recovery->history, set, recovery->diag);
+        }
+        if (!fell_back)
+            break;
+        suspects_free(&recovery->suspects);
+        changes_free(&recovery->changes);
+        err = probe_once(recovery);
+    }
     return err;
 }
 

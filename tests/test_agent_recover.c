@@ -418,6 +418,39 @@ static void a_damaged_object_gives_way_to_an_older_version(void **state)
     world_remove(&world);
 }
 
+/* Content behind a link: never the link of one generation and the content of another. */
+static void a_set_with_a_lost_content_goes_back_as_a_whole(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    make_good(&world);
+    world_file(&world, "/opt/acme/c290", "channel 290\n", 0640);
+    world_link(&world, "/opt/acme/now", "c290");
+    world_take_good(&world);
+    world_file(&world, "/opt/kmod/new.ko", "came later\n", 0644);
+    remove_in(&world, "/opt/acme/c290");
+    world_file(&world, "/opt/acme/c292", "channel 292\n", 0640);
+    remove_in(&world, "/opt/acme/now");
+    world_link(&world, "/opt/acme/now", "c292");
+    world_take_good(&world);
+    damage_object(&world, "channel 292\n");
+    remove_in(&world, "/opt/acme/c292");
+    world_file(&world, "/opt/acme/c291", "channel 291\n", 0640);
+    remove_in(&world, "/opt/acme/now");
+    world_link(&world, "/opt/acme/now", "c291");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+        assert_string_equal(world_text(&world, "/opt/acme/now"), "channel 290\n");
+        assert_false(world_has(&world, "/opt/acme/c291"));
+        assert_false(world_has(&world, "/opt/acme/c292"));
+        assert_true(world_has(&world, "/opt/kmod/new.ko")); /* another set stays as it is */
+        assert_int_equal(result.summary.beyond_help, 0);
+    }
+    world_remove(&world);
+}
+
 static void no_good_version_left_takes_the_suspect_out(void **state)
 {
     struct world world;
@@ -675,6 +708,7 @@ int main(void)
         cmocka_unit_test(nothing_changed_is_left_alone),
         cmocka_unit_test(without_a_good_generation_nothing_is_touched),
         cmocka_unit_test(a_damaged_object_gives_way_to_an_older_version),
+        cmocka_unit_test(a_set_with_a_lost_content_goes_back_as_a_whole),
         cmocka_unit_test(no_good_version_left_takes_the_suspect_out),
         cmocka_unit_test(what_is_not_mounted_is_not_gone),
         cmocka_unit_test(what_a_mount_will_cover_is_left_alone),
