@@ -178,3 +178,5 @@ check-run: $(TALLY_BIN)
 
 format:
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+include tests/proof/proof.mk
