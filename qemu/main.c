@@ -1,144 +1,36 @@
 /* rig - runs Backstop's scenarios on virtual machines. */
 #include "bench.h"
-#include "rig.h"
+#include "run.h"
 #include "steps.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-/* running */
-
-static int run_one(const struct rig *rig, const struct scenario *scenario)
-{
-    TEXT_AUTO dir = text_format("%s/%s", rig->out, scenario->name);
-    TEXT_AUTO payload = text_format("%s/payload.img", rig->dir);
-    TEXT_AUTO outbox = text_format("%s/outbox", rig->dir);
-    TEXT_AUTO reason = NULL;
-    struct session session = {
-        .accel = rig->accel, .payload = payload, .outbox = outbox, .live = rig->live};
-    time_t start = time(NULL);
-    int error;
-
-    directory_remove(dir);
-    error = directory_make(dir);
-    if (error == 0)
-        error = state_copy(rig, scenario->start, dir, &reason);
-    if (error == 0)
-        error = session_open(&session, scenario, dir);
-    if (error == 0) {
-        error = session_perform(&session);
-        session_write_result(&session);
-    } else if (reason == NULL) {
-        reason = text_copy(strerror(-error));
-    }
-    if (error == 0)
-        printf("PASS %-24s %zu boots, %ld s\n", scenario->name, session.boot_count,
-               (long)(time(NULL) - start));
-    else
-        printf("FAIL %-24s %s (logs: %s)\n", scenario->name,
-               session.reason != NULL ? session.reason : reason, dir);
-    fflush(stdout);
-    if (error == 0 && !rig->keep)
-        unlink(session.disk_path);
-    session_close(&session);
-    return error;
-}
-
-static pid_t start_one(const struct rig *rig, const struct scenario *scenario)
-{
-    pid_t parent = getpid(), pid = fork();
-
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_FAILED);
-    _exit(run_one(rig, scenario) == 0 ? EXIT_PASSED : EXIT_FAILED);
-}
-
-static bool reap_one(void)
-{
-    int status = 0;
-
-    while (wait(&status) < 0 && errno == EINTR)
-        ;
-    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
-}
-
-static int run_all(const struct rig *rig, const struct scenario *const *chosen, size_t count)
-{
-    size_t started = 0, running = 0, passed = 0;
-
-    while (started < count || running > 0) {
-        if (started < count && running < (size_t)rig->jobs) {
-            if (start_one(rig, chosen[started++]) > 0)
-                running++;
-            continue;
-        }
-        passed += reap_one();
-        running--;
-    }
-    printf("%zu passed, %zu failed\n", passed, count - passed);
-    return passed == count ? EXIT_PASSED : EXIT_FAILED;
-}
-
-static int prepare_states(const struct rig *rig, const struct scenario *const *chosen, size_t count)
-{
-    TEXT_AUTO reason = NULL;
-
-    for (size_t i = 0; i < count; i++) {
-        if (state_prepare(rig, chosen[i]->start, &reason) < 0) {
-            printf("%s\n0 passed, %zu failed\n", reason, count);
-            return EXIT_FAILED;
-        }
-    }
-    return EXIT_PASSED;
-}
-
-static int run_chosen(struct rig *rig, const struct scenario *const *chosen, size_t count)
-{
-    TEXT_AUTO cache = text_format("%s/accel", rig->dir);
-
-    if (directory_make(rig->dir) < 0 || directory_make(rig->out) < 0) {
-        fprintf(stderr, "rig: %s or %s: cannot be made\n", rig->dir, rig->out);
-        return EXIT_FAILED;
-    }
-    rig->accel = machine_accel(cache);
-    printf("accel=%s\n", rig->accel);
-    fflush(stdout);
-    if (prepare_states(rig, chosen, count) != EXIT_PASSED)
-        return EXIT_FAILED;
-    return run_all(rig, chosen, count);
-}
 
 /* verbs of the command line */
 
+/* Wrong use is told in one line, so that the reason is not lost above a page of help. */
 static int usage(const char *complaint)
 {
-    if (complaint != NULL)
-        fprintf(stderr, "rig: %s\n", complaint);
+    if (complaint != NULL) {
+        fprintf(stderr, "rig: %s; `rig --help` tells how it is used\n", complaint);
+        return EXIT_USAGE;
+    }
     fputs("usage: rig list | show NAME | steps\n"
           "       rig [options] run NAME... | run --all | run --tag TAG | provision | demo\n"
           "       rig [options] bench SCRIPT\n"
           "  -j N              machines side by side (default 1)\n"
+          "  --budget SECONDS  start nothing after so long; what was left out is said\n"
+          "  --resume          what passed before, with all the same, is not run again\n"
           "  --keep            keep the disks of scenarios that passed\n"
           "  --live            the timeline on stdout\n"
           "  --out DIR         logs and results (default RIG/out)\n"
           "  --rig DIR         images and states (default build/rig)\n"
           "  --scenarios DIR   (default qemu/scenarios)\n"
           "exit code: 0 all passed, 1 one failed, 2 wrong use\n",
-          complaint != NULL ? stderr : stdout);
-    return complaint != NULL ? EXIT_USAGE : EXIT_PASSED;
+          stdout);
+    return EXIT_PASSED;
 }
 
 static int list_all(const struct rig *rig)
@@ -249,40 +141,88 @@ static int run_verb(struct rig *rig, const struct options *options, char *const 
     if (code == 0 && choice.count == 0)
         code = usage("nothing to run: give names, --all or --tag TAG");
     if (code == 0)
-        code = run_chosen(rig, choice.items, choice.count);
+        code = run_scenarios(rig, choice.items, choice.count);
     free(choice.items);
     return code;
 }
 
-static int dispatch(struct rig *rig, struct options *options, char *const words[])
+static int verb_list(struct rig *rig, struct options *options, char *const words[])
 {
-    const char *verb = words[0];
-
-    if (strcmp(verb, "list") == 0 && words[1] == NULL)
-        return list_all(rig);
-    if (strcmp(verb, "steps") == 0 && words[1] == NULL)
-        return list_steps();
-    if (strcmp(verb, "provision") == 0 && words[1] == NULL)
-        return provision(rig);
-    if (strcmp(verb, "bench") == 0 && words[1] != NULL && words[2] == NULL)
-        return bench(rig, words[1]);
-    if (strcmp(verb, "show") == 0 && words[1] != NULL && words[2] == NULL)
-        return rig_find(rig, words[1]) != NULL ? show_one(rig_find(rig, words[1]))
-                                               : usage("no such scenario: `rig list` names them");
-    if (strcmp(verb, "run") == 0)
-        return run_verb(rig, options, words + 1);
-    if (strcmp(verb, "demo") == 0 && words[1] == NULL) {
-        rig->live = true;
-        rig->jobs = 1;
-        options->tag = "demo";
-        return run_verb(rig, options, words + 1);
-    }
-    return usage("not a thing to do");
+    (void)options;
+    (void)words;
+    return list_all(rig);
 }
 
+static int verb_steps(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)rig;
+    (void)options;
+    (void)words;
+    return list_steps();
+}
+
+static int verb_show(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)options;
+    return rig_find(rig, words[0]) != NULL ? show_one(rig_find(rig, words[0]))
+                                           : usage("no such scenario: `rig list` names them");
+}
+
+static int verb_run(struct rig *rig, struct options *options, char *const words[])
+{
+    return run_verb(rig, options, words);
+}
+
+static int verb_demo(struct rig *rig, struct options *options, char *const words[])
+{
+    rig->live = true;
+    rig->jobs = 1;
+    options->tag = "demo";
+    return run_verb(rig, options, words);
+}
+
+static int verb_provision(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)options;
+    (void)words;
+    return provision(rig);
+}
+
+static int verb_bench(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)options;
+    return bench(rig, words[0]);
+}
+
+#define ANY_NUMBER (-1)
+#define OWN_OPTIONS (-2) /* all that is behind the name is the verb's own */
+
+struct line_verb {
+    const char *name;
+    int words; /* behind the name, or one of the above */
+    int (*perform)(struct rig *rig, struct options *options, char *const words[]);
+};
+
+static const struct line_verb line_verbs[] = {
+    {"list", 0, verb_list},        {"steps", 0, verb_steps},         {"show", 1, verb_show},
+    {"demo", 0, verb_demo},        {"provision", 0, verb_provision}, {"bench", 1, verb_bench},
+    {"run", ANY_NUMBER, verb_run},
+};
+
+static const struct line_verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof line_verbs / sizeof *line_verbs; i++)
+        if (strcmp(name, line_verbs[i].name) == 0)
+            return &line_verbs[i];
+    return NULL;
+}
+
+/* Options up to the first word that is none; optind is then there. 0, or a code to end with. */
 static int parse(int argc, char **argv, struct rig *rig, struct options *options)
 {
     static const struct option longs[] = {
+        {"budget", required_argument, NULL, 'b'},
+        {"resume", no_argument, NULL, 'e'},
         {"keep", no_argument, NULL, 'k'},
         {"live", no_argument, NULL, 'l'},
         {"out", required_argument, NULL, 'o'},
@@ -295,7 +235,8 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "j:h", longs, NULL)) != -1) {
+    optind = 0; /* begins anew, also behind the verb */
+    while ((option = getopt_long(argc, argv, "+j:h", longs, NULL)) != -1) {
         if (option == 'k')
             rig->keep = true;
         else if (option == 'l')
@@ -306,25 +247,63 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
             rig->dir = optarg;
         else if (option == 's')
             rig->scenarios = optarg;
+        else if (option == 'e')
+            rig->resume = true;
         else if (option == 'a')
             options->all = true;
         else if (option == 't')
             options->tag = optarg;
         else if (option == 'h')
             return usage(NULL) + EXIT_USAGE + 1;
-        else if (option != 'j')
+        else if (option == 'b' && text_number(optarg, 1, 1000000, &rig->budget) < 0)
+            return usage("--budget takes a number of seconds within 1..1000000");
+        else if (option != 'j' && option != 'b')
             return usage("not an option");
-        else if (text_number(optarg, 1, 16, &rig->jobs) < 0)
+        else if (option == 'j' && text_number(optarg, 1, 16, &rig->jobs) < 0)
             return usage("-j takes a number within 1..16");
     }
-    return argv[optind] != NULL ? 0 : usage("what to do is not said");
+    return 0;
+}
+
+/* The common options may also stand behind the verb, before its words. */
+static int parse_words(const struct line_verb *verb, int argc, char **argv, struct rig *rig,
+                       struct options *options, char *const **words)
+{
+    int code;
+
+    *words = argv + 1;
+    if (verb->words == OWN_OPTIONS)
+        return 0;
+    code = parse(argc, argv, rig, options);
+    *words = argv + optind;
+    if (code == 0 && verb->words != ANY_NUMBER && argc - optind != verb->words)
+        return usage(verb->words == 0 ? "too many words" : "one word is wanted behind this verb");
+    return code;
+}
+
+/* 0 with verb and words, or a code to end with. */
+static int parse_line(int argc, char **argv, struct rig *rig, struct options *options,
+                      const struct line_verb **verb, char *const **words)
+{
+    int code = parse(argc, argv, rig, options), first = optind;
+
+    if (code != 0)
+        return code;
+    if (argv[first] == NULL)
+        return usage("what to do is not said");
+    *verb = find_verb(argv[first]);
+    if (*verb == NULL)
+        return usage("not a thing to do");
+    return parse_words(*verb, argc - first, argv + first, rig, options, words);
 }
 
 int main(int argc, char **argv)
 {
     struct rig rig = {.dir = "build/rig", .scenarios = "qemu/scenarios", .jobs = 1};
     struct options options = {0};
-    int code = parse(argc, argv, &rig, &options);
+    const struct line_verb *verb = NULL;
+    char *const *words = NULL;
+    int code = parse_line(argc, argv, &rig, &options, &verb, &words);
     TEXT_AUTO reason = NULL;
     TEXT_AUTO out = NULL;
 
@@ -336,7 +315,7 @@ int main(int argc, char **argv)
     if (rig_load(&rig, &reason) < 0)
         fprintf(stderr, "rig: %s\n", reason);
     else
-        code = dispatch(&rig, &options, argv + optind);
+        code = verb->perform(&rig, &options, words);
     rig_free(&rig);
     return code;
 }

@@ -14,6 +14,8 @@ struct rig {
     long jobs;
     bool keep;              /* disks of scenarios that passed, too */
     bool live;              /* the timeline goes to stdout */
+    bool resume;            /* what passed before, with all the same, is not run again */
+    long budget;            /* s of the host after which nothing is started; 0: no limit */
     struct scenario *items; /* sorted by name */
     size_t count;
 };
@@ -29,6 +31,9 @@ const struct scenario *rig_find(const struct rig *rig, const char *name);
 int state_prepare(const struct rig *rig, const char *name, char **reason);
 /* Copies a prepared state's disk and NVRAM into dir. 0, or -errno with a reason. */
 int state_copy(const struct rig *rig, const char *name, const char *dir, char **reason);
+/* A hash over all that decides a scenario's result: image, payload, its start, itself, the rig's
+ * own program. NULL with a reason; caller frees either. */
+char *scenario_key(const struct rig *rig, const struct scenario *scenario, char **reason);
 /* Removes dir and what is in it, if it is there. */
 void directory_remove(const char *dir);
 /* Makes dir and what is above it. 0 or -errno. */

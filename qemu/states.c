@@ -153,6 +153,22 @@ static char *state_dir(const struct rig *rig, const char *state, char **reason)
     return error == 0 ? text_format("%s/state-%s-%.16s", rig->dir, state, hex) : NULL;
 }
 
+char *scenario_key(const struct rig *rig, const struct scenario *scenario, char **reason)
+{
+    struct hash *hash = hash_new();
+    char hex[HASH_TEXT_SIZE];
+    int error = hash_state(rig, scenario->start, hash, 0, reason);
+
+    if (error == 0)
+        error = hash_payload(rig, hash, reason);
+    if (error == 0)
+        error = hash_add_file(hash, scenario->file);
+    if (error == 0)
+        error = hash_add_file(hash, "/proc/self/exe");
+    hash_end(hash, hex);
+    return error == 0 ? text_copy(hex) : NULL;
+}
+
 static int copy_file(const char *from, const char *to, char **reason)
 {
     const char *argv[] = {"cp", "--reflink=auto", "--sparse=always", from, to, NULL};
