@@ -1,0 +1,16 @@
+# The proofs: everything that is enumerated. Each part goes on where it was left, as long as what it
+# proves is the same, and says what it left out.
+#: make proof       every scenario, cut and fault that the rig knows; hours, and goes on where it was left
+#: make proof-rig   every scenario that has not passed yet
+#
+# PROOF_BUDGET=SECONDS ends a part early, or `make proof` as a whole.
+PROOF_BUDGET ?=
+PROOF_PARTS  := proof-rig:1
+PROOF_LIMIT  := --budget $(PROOF_BUDGET)
+
+.PHONY: proof proof-rig
+proof: deps
+	$(Q)tests/run_targets.sh $(or $(PROOF_BUDGET),1000000) $(PROOF_PARTS)
+
+proof-rig: rig-ready
+	$(Q)$(RIG_RUN) -j $(RIG_JOBS) $(if $(PROOF_BUDGET),$(PROOF_LIMIT)) run --all --resume
