@@ -51,6 +51,15 @@ static void note_fault(struct session *session, struct boot *boot, const char *l
     phase_add(session, "kernel", place);
 }
 
+/* How far it is, in what initramfs-tools and systemd say. */
+static void note_progress(struct session *session, struct boot *boot, const char *text)
+{
+    boot->initramfs =
+        boot->initramfs || (boot->kernel && strstr(text, "Begin: Running /scripts/init-premount"));
+    boot->early = boot->early || (boot->kernel && text_starts(text, "Welcome to "));
+    faults_console(session, text);
+}
+
 static void console_line(void *context, const char *line)
 {
     struct session *session = context;
@@ -70,6 +79,7 @@ static void console_line(void *context, const char *line)
     } else {
         note_fault(session, boot, text);
     }
+    note_progress(session, boot, text);
     if (boot->marker != NULL && strstr(line, boot->marker) != NULL)
         boot->marked = true;
 }
@@ -85,6 +95,7 @@ static void channel_line(void *context, const struct channel_message *message)
             TEXT_AUTO what = text_format("default target: %s", message->target);
 
             boot->hello = true;
+            boot->hello_at = now();
             memcpy(boot->target, message->target, sizeof boot->target);
             phase_add(session, "system", what);
         }
@@ -111,9 +122,14 @@ static void qmp_line(void *context, const struct qmp_message *message)
     struct session *session = context;
     struct boot *boot = session_boot(session);
 
+    if (message->kind == QMP_EVENT && strcmp(message->reason, "NIC_RX_FILTER_CHANGED") == 0)
+        boot->network = true;
+    if (message->kind == QMP_EVENT && strcmp(message->reason, "BLOCK_IO_ERROR") == 0)
+        faults_disk_failed(session);
     if (message->kind != QMP_SHUTDOWN)
         return;
-    if (strcmp(message->reason, "guest-reset") == 0)
+    if (strcmp(message->reason, "guest-reset") == 0 ||
+        strcmp(message->reason, "host-qmp-system-reset") == 0)
         boot->reset = true;
     if (strcmp(message->reason, "guest-shutdown") == 0)
         boot->poweroff = true;
@@ -275,13 +291,16 @@ int boot_start(struct session *session, const char *marker)
                                   .payload = session->payload,
                                   .console = console,
                                   .errors = errors};
-    int error = nvram_load(&boot->before, session->vars_path);
+    int error;
 
+    session_say(session, NULL, "boot %u", boot->index);
+    if (faults_prepare(session, &setup) < 0)
+        return -EPROTO;
+    error = nvram_load(&boot->before, session->vars_path);
     if (error < 0)
         return session_fail(session, "%s: %s", session->vars_path, strerror(-error));
     records_at_start(session, boot);
     boot->marker = marker;
-    session_say(session, NULL, "boot %u", boot->index);
     error = machine_start(&session->machine, &setup, &taker);
     if (error < 0)
         return session_fail(session, "QEMU does not start: %s", strerror(-error));
@@ -322,6 +341,9 @@ static int follow_once(struct session *session)
     boot_read_records(session, boot,
                       boot->hello && !(boot->counted && boot->good) &&
                           ++session->ticks % ESP_EVERY == 0);
+    faults_watch(session);
+    if (!session->on)
+        return 0;
     if (now() - (double)session->heard > SILENCE_LIMIT) {
         boot_cut(session, "stuck");
         return session_fail(session, "boot %u: no event for %d s of host time", boot->index,
@@ -358,6 +380,16 @@ int boot_follow(struct session *session, boot_predicate *done, const char *await
 int boot_follow_end(struct session *session)
 {
     while (session->on)
+        if (follow_once(session) < 0)
+            return -EPROTO;
+    return 0;
+}
+
+int boot_watch(struct session *session, boot_predicate *done, int seconds)
+{
+    double end = now() + seconds;
+
+    while (session->on && now() < end && !done(session_boot(session)))
         if (follow_once(session) < 0)
             return -EPROTO;
     return 0;

@@ -1,8 +1,7 @@
-#include "disk.h"
+#include "disk_fs.h"
 #include "command.h"
 
 #include <errno.h>
-#include <ext2fs/ext2fs.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,7 +91,7 @@ static int tool_run(const char *const argv[], char **reason)
     return code == 0 ? 0 : -EIO;
 }
 
-static ext2_filsys root_open(const struct disk *disk, int flags)
+ext2_filsys disk_root_open(const struct disk *disk, int flags)
 {
     TEXT_AUTO options = text_format("offset=%" PRIu64, disk->root_offset);
     ext2_filsys fs = NULL;
@@ -128,7 +127,7 @@ static bool journal_is_empty(ext2_filsys fs)
  */
 static int flag_clear(const struct disk *disk)
 {
-    ext2_filsys fs = root_open(disk, EXT2_FLAG_RW);
+    ext2_filsys fs = disk_root_open(disk, EXT2_FLAG_RW);
     bool empty;
 
     if (fs == NULL)
@@ -181,7 +180,7 @@ static char *content_read(ext2_filsys fs, ext2_ino_t inode, size_t *size)
 
 char *disk_read(const struct disk *disk, const char *path, size_t *size)
 {
-    ext2_filsys fs = root_open(disk, 0);
+    ext2_filsys fs = disk_root_open(disk, 0);
     struct ext2_inode inode;
     ext2_ino_t number;
     char *bytes = NULL;
@@ -211,7 +210,7 @@ static const char *kind_of(unsigned mode)
 
 const char *disk_kind(const struct disk *disk, const char *path)
 {
-    ext2_filsys fs = root_open(disk, 0);
+    ext2_filsys fs = disk_root_open(disk, 0);
     struct ext2_inode inode;
     ext2_ino_t number;
     const char *kind = NULL;
@@ -330,7 +329,7 @@ static char *listing_text(struct listing *listing)
 
 static char *list(const struct disk *disk, const char *path, bool names_only)
 {
-    struct listing listing = {.fs = root_open(disk, 0), .names_only = names_only};
+    struct listing listing = {.fs = disk_root_open(disk, 0), .names_only = names_only};
     ext2_ino_t number;
 
     if (listing.fs == NULL)

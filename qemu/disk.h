@@ -38,6 +38,11 @@ int disk_write(const struct disk *disk, const char *path, const void *bytes, siz
                char **reason);
 int disk_delete(const struct disk *disk, const char *path, char **reason); /* directories too */
 
+/* Flips one bit in the middle of a file, which keeps its size and times. */
+int disk_damage(const struct disk *disk, const char *path, char **reason);
+/* Gives a new file at path, in a directory that is there, all blocks that are free. */
+int disk_fill(const struct disk *disk, const char *path, char **reason);
+
 /* The same on the ESP; paths with slashes. */
 char *esp_read(const struct disk *disk, const char *path, size_t *size);
 bool esp_has(const struct disk *disk, const char *path);

@@ -55,6 +55,24 @@ static void add_platform(struct arguments *arguments, const struct machine_setup
     add(arguments, "-smp", text_copy(counted ? "1" : "2"));
     add(arguments, "-m", text_copy("1024"));
     add(arguments, "-device", text_copy("virtio-rng-pci"));
+    if (setup->clock != NULL)
+        add(arguments, "-rtc", text_format("base=%s", setup->clock));
+    if (setup->network) {
+        add(arguments, "-netdev", text_copy("hubport,id=network,hubid=0"));
+        add(arguments, "-device", text_copy("virtio-net-pci,netdev=network,romfile="));
+    }
+}
+
+/* Behind blkdebug where a fault of the disk is wanted. */
+static char *disk_drive(const struct machine_setup *setup)
+{
+    const char *more = setup->disk_read_only ? "readonly=on" : "cache=unsafe,discard=unmap";
+
+    if (setup->disk_rules == NULL)
+        return text_format("if=none,id=disk,format=raw,%s,file=%s", more, setup->disk);
+    return text_format("if=none,id=disk,%s,driver=raw,file.driver=blkdebug,file.config=%s,"
+                       "file.image.driver=file,file.image.filename=%s,werror=%s",
+                       more, setup->disk_rules, setup->disk, setup->disk_stops ? "stop" : "report");
 }
 
 /* The host does not crash in these tests, so flushes to its disk would only cost time. */
@@ -64,9 +82,7 @@ static void add_drives(struct arguments *arguments, const struct machine_setup *
     add(arguments, "-drive",
         text_format("if=pflash,unit=1,format=raw,cache=unsafe,file=%s", setup->vars));
     if (setup->disk != NULL) {
-        add(arguments, "-drive",
-            text_format("if=none,id=disk,format=raw,cache=unsafe,discard=unmap,file=%s",
-                        setup->disk));
+        add(arguments, "-drive", disk_drive(setup));
         add(arguments, "-device", text_copy("virtio-blk-pci,drive=disk"));
     }
     if (setup->payload != NULL) {
@@ -252,6 +268,13 @@ int machine_send(struct machine *machine, const char *line)
         done += (size_t)put;
     }
     return 0;
+}
+
+void machine_qmp(struct machine *machine, const char *command)
+{
+    TEXT_AUTO line = text_format("{\"execute\":\"%s\"}\n", command);
+
+    (void)send(machine->fds[MACHINE_QMP], line, strlen(line), MSG_NOSIGNAL);
 }
 
 void machine_kill(struct machine *machine)

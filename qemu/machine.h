@@ -26,6 +26,12 @@ struct machine_setup {
     const char *payload; /* raw image, read only; NULL: none */
     const char *console; /* log of the serial console, created */
     const char *errors;  /* what QEMU itself says, appended */
+
+    const char *disk_rules; /* file of blkdebug's rules for the disk, or NULL */
+    bool disk_stops;        /* the machine stops where a write fails */
+    bool disk_read_only;
+    bool network;      /* an interface whose network nobody else is on */
+    const char *clock; /* date that the clock starts with, or NULL */
 };
 
 /* Called by machine_pump(). */
@@ -55,6 +61,8 @@ int machine_start(struct machine *machine, const struct machine_setup *setup,
 long machine_pump(struct machine *machine, int timeout_ms);
 /* Sends one line to the guest's agent. 0 or -errno. */
 int machine_send(struct machine *machine, const char *line);
+/* Asks QEMU for a command without arguments; its answer comes as a message. */
+void machine_qmp(struct machine *machine, const char *command);
 /* SIGKILL, which is what a power cut is; nothing to do if it is off. */
 void machine_kill(struct machine *machine);
 

@@ -1,5 +1,6 @@
 /* rig - runs Backstop's scenarios on virtual machines. */
 #include "bench.h"
+#include "chaos.h"
 #include "run.h"
 #include "steps.h"
 
@@ -20,6 +21,8 @@ static int usage(const char *complaint)
     fputs("usage: rig list | show NAME | steps\n"
           "       rig [options] run NAME... | run --all | run --tag TAG | provision | demo\n"
           "       rig [options] bench SCRIPT\n"
+          "       rig [options] chaos [--boots N] [--seed S] [--budget SECONDS] [--tries N] "
+          "[--fresh]\n"
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start nothing after so long; what was left out is said\n"
           "  --resume          what passed before, with all the same, is not run again\n"
@@ -76,11 +79,34 @@ static void choose_tagged(const struct rig *rig, const char *tag, struct choice 
             choice->items[choice->count++] = &rig->items[i];
 }
 
+/* Files that are named by their path join those of the directory. 0 or EXIT_USAGE. */
+static int load_files(struct rig *rig, char *const names[])
+{
+    TEXT_AUTO reason = NULL;
+
+    for (; *names != NULL; names++) {
+        if (!text_ends(*names, ".scn") || rig_add(rig, *names, &reason) == 0)
+            continue;
+        fprintf(stderr, "rig: %s\n", reason);
+        return EXIT_USAGE;
+    }
+    return 0;
+}
+
+/* The scenario of that name, or of that file. */
+static const struct scenario *scenario_named(const struct rig *rig, const char *name)
+{
+    for (size_t i = 0; i < rig->count; i++)
+        if (strcmp(rig->items[i].file, name) == 0)
+            return &rig->items[i];
+    return rig_find(rig, name);
+}
+
 /* 0, or EXIT_USAGE for a name that is none. */
 static int choose_named(const struct rig *rig, char *const names[], struct choice *choice)
 {
     for (; *names != NULL && choice->count < rig->count; names++) {
-        const struct scenario *scenario = rig_find(rig, *names);
+        const struct scenario *scenario = scenario_named(rig, *names);
 
         if (scenario == NULL) {
             TEXT_AUTO complaint =
@@ -129,14 +155,14 @@ struct options {
 
 static int run_verb(struct rig *rig, const struct options *options, char *const names[])
 {
+    int code = load_files(rig, names);
     struct choice choice = {calloc(rig->count + 1, sizeof *choice.items), 0};
-    int code = 0;
 
     if (choice.items == NULL)
         abort();
-    if (options->all || options->tag != NULL)
+    if (code == 0 && (options->all || options->tag != NULL))
         choose_tagged(rig, options->tag, &choice);
-    else
+    else if (code == 0)
         code = choose_named(rig, names, &choice);
     if (code == 0 && choice.count == 0)
         code = usage("nothing to run: give names, --all or --tag TAG");
@@ -194,6 +220,12 @@ static int verb_bench(struct rig *rig, struct options *options, char *const word
     return bench(rig, words[0]);
 }
 
+static int verb_chaos(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)options;
+    return chaos_verb(rig, words);
+}
+
 #define ANY_NUMBER (-1)
 #define OWN_OPTIONS (-2) /* all that is behind the name is the verb's own */
 
@@ -204,9 +236,9 @@ struct line_verb {
 };
 
 static const struct line_verb line_verbs[] = {
-    {"list", 0, verb_list},        {"steps", 0, verb_steps},         {"show", 1, verb_show},
-    {"demo", 0, verb_demo},        {"provision", 0, verb_provision}, {"bench", 1, verb_bench},
-    {"run", ANY_NUMBER, verb_run},
+    {"list", 0, verb_list},        {"steps", 0, verb_steps},           {"show", 1, verb_show},
+    {"demo", 0, verb_demo},        {"provision", 0, verb_provision},   {"bench", 1, verb_bench},
+    {"run", ANY_NUMBER, verb_run}, {"chaos", OWN_OPTIONS, verb_chaos},
 };
 
 static const struct line_verb *find_verb(const char *name)

@@ -254,6 +254,16 @@ size_t nvram_delete(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const ch
     return count;
 }
 
+bool nvram_delete_one(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char *name)
+{
+    struct variable one;
+
+    if (!nvram_find(nvram, guid, name, &one))
+        return false;
+    nvram->bytes[one.offset + VAR_STATE_AT] = (uint8_t)(one.state & ~STATE_DELETED_BIT & 0xffu);
+    return true;
+}
+
 bool nvram_damage(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char *name, size_t at,
                   uint8_t flip)
 {
@@ -342,6 +352,42 @@ bool nvram_first_boot_entry(const struct nvram *nvram, char *description, size_t
         return false;
     description_of(&entry, description, size);
     return true;
+}
+
+static bool entry_is(const struct nvram *nvram, unsigned number, const char *description)
+{
+    struct variable entry;
+    char name[16], text[128];
+
+    snprintf(name, sizeof name, "Boot%04X", number & 0xffffu);
+    if (!nvram_find(nvram, guid_global, name, &entry))
+        return false;
+    description_of(&entry, text, sizeof text);
+    return strcmp(text, description) == 0;
+}
+
+bool nvram_boot_entry_last(struct nvram *nvram, const char *description)
+{
+    struct variable order;
+    uint8_t *numbers;
+    size_t count, moved = 0;
+
+    if (!nvram_find(nvram, guid_global, "BootOrder", &order))
+        return false;
+    numbers = nvram->bytes + (order.data - nvram->bytes);
+    count = order.data_size / 2;
+    for (size_t i = 0; i + moved < count;) {
+        uint8_t number[2] = {numbers[2 * i], numbers[2 * i + 1]};
+
+        if (!entry_is(nvram, le16(number), description)) {
+            i++;
+            continue;
+        }
+        memmove(numbers + 2 * i, numbers + 2 * i + 2, 2 * (count - i - 1));
+        memcpy(numbers + 2 * (count - 1), number, 2);
+        moved++;
+    }
+    return moved > 0;
 }
 
 size_t nvram_boot_entries(const struct nvram *nvram, const char *description)

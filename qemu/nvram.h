@@ -64,6 +64,8 @@ long nvram_writes(const struct nvram *before, const struct nvram *after,
 
 /* Edits, in memory. Numbers are of variables touched. */
 size_t nvram_delete(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char *start);
+/* Deletes the live variable of exactly that name. False if there is none. */
+bool nvram_delete_one(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char *name);
 /* Flips bits of data byte `at`. False if there is no such byte. */
 bool nvram_damage(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char *name, size_t at,
                   uint8_t flip);
@@ -73,6 +75,8 @@ size_t nvram_fill(struct nvram *nvram, size_t room);
 
 /* Description of the first entry in BootOrder, as ASCII, or false. */
 bool nvram_first_boot_entry(const struct nvram *nvram, char *description, size_t size);
+/* Moves the entries of this description to the end of BootOrder. False if none is in it. */
+bool nvram_boot_entry_last(struct nvram *nvram, const char *description);
 /* Description of each Boot#### is compared: entries that have this one. */
 size_t nvram_boot_entries(const struct nvram *nvram, const char *description);
 

@@ -22,6 +22,8 @@ struct rig {
 
 /* Reads all scenarios. 0, or -EINVAL with a reason (caller frees). rig_free() in either case. */
 int rig_load(struct rig *rig, char **reason);
+/* Reads one more; those there before may move. 0, or -EINVAL with a reason. */
+int rig_add(struct rig *rig, const char *path, char **reason);
 void rig_free(struct rig *rig);
 const struct scenario *rig_find(const struct rig *rig, const char *name);
 
@@ -29,6 +31,8 @@ const struct scenario *rig_find(const struct rig *rig, const char *name);
 
 /* Makes the state `name` unless it is there already. 0, or -errno with a reason (caller frees). */
 int state_prepare(const struct rig *rig, const char *name, char **reason);
+/* Hash over all that the state is made of, and `more`. NULL with a reason; caller frees. */
+char *state_key(const struct rig *rig, const char *state, const char *more, char **reason);
 /* Copies a prepared state's disk and NVRAM into dir. 0, or -errno with a reason. */
 int state_copy(const struct rig *rig, const char *name, const char *dir, char **reason);
 /* A hash over all that decides a scenario's result: image, payload, its start, itself, the rig's

@@ -1,4 +1,4 @@
-#include "session.h"
+#include "chaos.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -57,6 +57,9 @@ void session_close(struct session *session)
         free(session->findings[i].reason);
     for (size_t i = 0; i < session->snapshot_count; i++)
         snapshot_free(&session->snapshots[i]);
+    faults_disarm(session);
+    chaos_watch_free(session->watch);
+    free(session->disk_rules);
     free(session->boots);
     free(session->findings);
     free(session->snapshots);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include "disk.h"
+#include "faults.h"
 #include "machine.h"
 #include "record.h"
 #include "scenario.h"
@@ -19,6 +20,8 @@
 
 /* Where a record may lie. */
 enum source { SOURCE_NVRAM = 0, SOURCE_ESP, SOURCES };
+
+struct chaos_watch;
 
 struct phase {
     double at; /* s since power-on, host time */
@@ -36,7 +39,8 @@ struct boot {
     struct record ledger, receipt;  /* what counts now */
     struct record seen[2][SOURCES]; /* by kind: what was last found there */
     bool counted, good;             /* a new ledger was stored; a new receipt says good */
-    bool kernel, panic, hello, marked, reset, poweroff, gone;
+    bool kernel, initramfs, early, network, panic, hello, marked, reset, poweroff, gone;
+    double hello_at;
     char target[64];    /* default target of the running system, as its agent says */
     char *where;        /* "RIP: ..." of the first fault, or NULL */
     const char *marker; /* console text that sets `marked`, or NULL */
@@ -78,6 +82,11 @@ struct session {
     time_t heard; /* monotonic, s: when the machine last said something */
     unsigned ticks;
 
+    struct fault *faults;
+    size_t fault_count;
+    struct chaos_watch *watch; /* chaos.h; NULL where it is none */
+    char *disk_rules;          /* file of blkdebug's rules for this boot, or NULL */
+
     struct finding *findings;
     size_t finding_count;
     struct snapshot *snapshots;
@@ -114,6 +123,8 @@ typedef bool boot_predicate(const struct boot *boot);
 int boot_follow(struct session *session, boot_predicate *done, const char *awaited);
 /* Follows it until it is off (by its own reset or power-off) or fails. */
 int boot_follow_end(struct session *session);
+/* Follows until `done` holds, it is off, or so many seconds of the host are over. 0 or -EPROTO. */
+int boot_watch(struct session *session, boot_predicate *done, int seconds);
 /* Follows for so many seconds of the host. */
 void boot_follow_for(struct session *session, int seconds);
 /* Cuts the power. */

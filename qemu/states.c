@@ -18,10 +18,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct scenario *)a)->name, ((const struct scenario *)b)->name);
 }
 
-static int load_one(struct rig *rig, const char *name, char **reason)
+int rig_add(struct rig *rig, const char *path, char **reason)
 {
-    TEXT_AUTO path = text_format("%s/%s", rig->scenarios, name);
-
     rig->items = realloc(rig->items, (rig->count + 1) * sizeof *rig->items);
     if (rig->items == NULL)
         abort();
@@ -40,8 +38,11 @@ int rig_load(struct rig *rig, char **reason)
         return -EINVAL;
     }
     while (error == 0 && (entry = readdir(dir)) != NULL)
-        if (text_ends(entry->d_name, ".scn"))
-            error = load_one(rig, entry->d_name, reason);
+        if (text_ends(entry->d_name, ".scn")) {
+            TEXT_AUTO path = text_format("%s/%s", rig->scenarios, entry->d_name);
+
+            error = rig_add(rig, path, reason);
+        }
     closedir(dir);
     if (error == 0 && rig->count > 0)
         qsort(rig->items, rig->count, sizeof *rig->items, by_name);
@@ -165,6 +166,19 @@ char *scenario_key(const struct rig *rig, const struct scenario *scenario, char 
         error = hash_add_file(hash, scenario->file);
     if (error == 0)
         error = hash_add_file(hash, "/proc/self/exe");
+    hash_end(hash, hex);
+    return error == 0 ? text_copy(hex) : NULL;
+}
+
+char *state_key(const struct rig *rig, const char *state, const char *more, char **reason)
+{
+    struct hash *hash = hash_new();
+    char hex[HASH_TEXT_SIZE];
+    int error = hash_state(rig, state, hash, 0, reason);
+
+    if (error == 0)
+        error = hash_payload(rig, hash, reason);
+    hash_add_text(hash, more);
     hash_end(hash, hex);
     return error == 0 ? text_copy(hex) : NULL;
 }

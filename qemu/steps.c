@@ -1,5 +1,6 @@
 /* The verbs that act: on the machine, in the guest, and on disk and NVRAM between boots. */
 #include "steps.h"
+#include "chaos.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -94,6 +95,33 @@ static int expect_panic(struct session *session, long count)
     return 0;
 }
 
+/* Ends by what was armed, and before anything else could end it. */
+static int expect_struck(struct session *session, long count)
+{
+    for (long i = 0; i < count; i++) {
+        if (boot_start(session, NULL) < 0 || boot_follow_end(session) < 0)
+            return -EPROTO;
+        if (!faults_struck(session))
+            return fail_boot(session, "a fault that was armed");
+    }
+    return 0;
+}
+
+/* What the firmware started ends in order, and it was not the system that the rig knows. */
+static int expect_off(struct session *session, long count)
+{
+    for (long i = 0; i < count; i++) {
+        const struct boot *boot;
+
+        if (boot_start(session, NULL) < 0 || boot_follow_end(session) < 0)
+            return -EPROTO;
+        boot = session_boot(session);
+        if (!boot->poweroff || boot->kernel)
+            return fail_boot(session, "an orderly power-off without a Linux");
+    }
+    return 0;
+}
+
 /* The machine says the marker and then nothing any more: somebody switches it off. */
 static int expect_hang(struct session *session, const char *marker, long count)
 {
@@ -130,12 +158,16 @@ static int do_boot(struct session *session, char *const words[], int count)
         return expect_target(session, is_up, true, "up in safe mode");
     if (strcmp(words[0], "hang") == 0)
         return expect_hang(session, marker, times);
+    if (strcmp(words[0], "struck") == 0)
+        return expect_struck(session, times);
+    if (strcmp(words[0], "off") == 0)
+        return expect_off(session, times);
     return expect_panic(session, times);
 }
 
 static const char *boot_fault(char *const words[], int count)
 {
-    static const char *const kinds[] = {"up", "good", "safe", "panic", "hang"};
+    static const char *const kinds[] = {"up", "good", "safe", "panic", "hang", "struck", "off"};
     const char *number = word_value(words, count, "count");
     bool known = false, hang = strcmp(words[0], "hang") == 0;
     long times;
@@ -149,8 +181,9 @@ static const char *boot_fault(char *const words[], int count)
             return "not an option of boot";
     if (number != NULL && text_number(number, 1, 20, &times) < 0)
         return "count is not within 1..20";
-    if (number != NULL && !hang && strcmp(words[0], "panic") != 0)
-        return "count is for panic and hang";
+    if (number != NULL && (strcmp(words[0], "up") == 0 || strcmp(words[0], "good") == 0 ||
+                           strcmp(words[0], "safe") == 0))
+        return "count is for boots that end: panic, hang, struck and off";
     return hang != (word_value(words, count, "marker") != NULL)
                ? "hang alone has, and needs, a marker"
                : NULL;
@@ -216,15 +249,16 @@ static int do_await(struct session *session, char *const words[], int count)
     if (boot_follow_end(session) < 0)
         return -EPROTO;
     boot = session_boot(session);
-    if (!boot->reset || boot->panic)
-        return fail_boot(session, "a reset of its own");
+    if (boot->panic != (strcmp(words[0], "panic") == 0) || !boot->reset)
+        return fail_boot(session, boot->panic ? "a reset of its own" : "a panic and its reset");
     return 0;
 }
 
 static const char *await_fault(char *const words[], int count)
 {
     (void)count;
-    return strcmp(words[0], "good") == 0 || strcmp(words[0], "reset") == 0
+    return strcmp(words[0], "good") == 0 || strcmp(words[0], "reset") == 0 ||
+                   strcmp(words[0], "panic") == 0
                ? NULL
                : "not something to await";
 }
@@ -238,6 +272,14 @@ static int do_crash(struct session *session, char *const words[], int count)
         return -EPROTO;
     boot = session_boot(session);
     return boot->panic && boot->reset ? 0 : fail_boot(session, "a panic and its reset");
+}
+
+static int do_fault(struct session *session, char *const words[], int count)
+{
+    if (strcmp(words[0], "none") != 0)
+        return fault_arm(session, words, count);
+    faults_disarm(session);
+    return 0;
 }
 
 /* in the guest */
@@ -478,16 +520,29 @@ static int do_snapshot(struct session *session, char *const words[], int count)
 }
 
 const struct verb verbs[] = {
-    {"boot", 1, 3, "up|good|safe|panic [count=N]|hang marker=TEXT [count=N]",
-     "switch on and follow to there; the machine stays on after up, good and safe", boot_fault,
-     do_boot, false},
+    {"boot", 1, 3,
+     "up|good|safe|panic [count=N]|hang marker=TEXT [count=N]|struck [count=N]|off [count=N]",
+     "switch on and follow to there; the machine stays on after up, good and safe; struck: to the "
+     "end that an armed fault makes; off: to a power-off in order without Linux",
+     boot_fault, do_boot, false},
     {"reboot", 0, 0, "", "reboot in order", NULL, do_reboot, false},
     {"poweroff", 0, 0, "", "power off in order", NULL, do_poweroff, false},
     {"power-cut", 0, 0, "", "cut the power", NULL, do_power_cut, false},
-    {"await", 1, 1, "good|reset", "follow until it is good, or resets of its own accord",
-     await_fault, do_await, false},
+    {"await", 1, 1, "good|reset|panic",
+     "follow until it is good, resets of its own accord, or panics and resets", await_fault,
+     do_await, false},
     {"crash", 1, 1, "COMMAND", "run what makes the kernel panic, and follow the panic", NULL,
      do_crash, false},
+    {"fault", 1, 4,
+     "none | WHEN WHAT [count=N|always]; WHEN: firmware, kernel, initramfs, early, booted, "
+     "network, after=SECONDS, write=N, console=TEXT; WHAT: panic, oops, hang, reset, power-cut, "
+     "io-error, io-error-once, read-only, disk-full, corrupt PATH, clock DATE, nvram-full, "
+     "variable-lost NAME, variable-damaged NAME, boot-order",
+     "arm a fault for the boots to come, once if nothing else is said; README.md has the sense",
+     fault_words_fault, do_fault, false},
+    {"chaos", 1, 5, "update DELIVERED | good | reboot | poweroff | cut | fault WHEN WHAT | settle",
+     "bring the machine to where this can be done, do it, and judge it each time it is off",
+     chaos_fault, chaos_perform, false},
     {"run", 1, 2, "[rc=N|any] COMMAND", "run in the guest; exit code 0 is expected", run_fault,
      do_run, false},
     {"show", 1, 2, "[rc=N|any] COMMAND", "the same, and show what it prints", run_fault, do_show,

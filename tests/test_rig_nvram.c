@@ -168,6 +168,9 @@ static void edits(void **state)
     append(&nvram, other, "BackstopLedger", ADDED, "x", 1);
     assert_false(nvram_damage(&nvram, guid_backstop, "BackstopLedger", 3, 0x10));
     assert_true(nvram_damage(&nvram, guid_backstop, "BackstopLedger", 2, 0x10));
+    append(&nvram, guid_backstop, "BackstopLedger2", ADDED, "x", 1);
+    assert_true(nvram_delete_one(&nvram, guid_backstop, "BackstopLedger2"));
+    assert_false(nvram_delete_one(&nvram, guid_backstop, "BackstopLedger2"));
     assert_true(nvram_find(&nvram, guid_backstop, "BackstopLedger", &one));
     assert_memory_equal(one.data, "\0\0\x10", 3);
     assert_int_equal(nvram_delete(&nvram, guid_backstop, ""), 1);
@@ -220,6 +223,13 @@ static void boot_entries(void **state)
     assert_string_equal(description, "Backstop");
     assert_int_equal(nvram_boot_entries(&nvram, "Backstop"), 1);
     assert_int_equal(nvram_boot_entries(&nvram, "Back"), 0);
+    assert_false(nvram_boot_entry_last(&nvram, "Back"));
+    assert_true(nvram_boot_entry_last(&nvram, "Backstop"));
+    assert_true(nvram_first_boot_entry(&nvram, description, sizeof description));
+    assert_string_equal(description, "Other");
+    assert_true(nvram_boot_entry_last(&nvram, "Backstop")); /* again: it stays there */
+    assert_true(nvram_first_boot_entry(&nvram, description, sizeof description));
+    assert_string_equal(description, "Other");
     nvram_free(&nvram);
 }
 

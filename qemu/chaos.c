@@ -1,0 +1,361 @@
+/*
+ * rig chaos: sequences from seeds, one after the other, on one machine at a time each.
+ *
+ * Results are lines of JSON in proof/chaos/points-KEY.jsonl, KEY being over what is under test and
+ * how seeds are drawn. A rerun goes on behind the seeds that are there.
+ */
+#include "chaos.h"
+#include "run.h"
+#include "shrink.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct chaos {
+    struct rig *rig;
+    const char *proof; /* directory of results */
+    const char *from;  /* state that sequences start from */
+    long seed, boots, budget, tries;
+    bool seed_given, fresh;
+    char *points; /* file of results */
+    time_t start;
+};
+
+/* What became of one sequence. */
+struct outcome {
+    bool well;
+    size_t boots;
+    char *detail; /* why not; NULL */
+};
+
+static time_t now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec;
+}
+
+static int wrong(const char *word, const char *what)
+{
+    fprintf(stderr, "rig: chaos: %s %s; `rig --help` tells how it is used\n", word, what);
+    return EXIT_USAGE;
+}
+
+/* running */
+
+static void session_of(const struct rig *rig, struct session *session, const char *payload,
+                       const char *outbox)
+{
+    memset(session, 0, sizeof *session);
+    session->accel = rig->accel;
+    session->payload = payload;
+    session->outbox = outbox;
+    session->live = rig->live;
+}
+
+/* Runs a scenario's text in dir, which is made anew. */
+static void run_text(const struct chaos *chaos, const char *name, const char *text, const char *dir,
+                     struct outcome *outcome)
+{
+    const struct rig *rig = chaos->rig;
+    TEXT_AUTO file = text_format("%s/%s.scn", dir, name);
+    TEXT_AUTO payload = text_format("%s/payload.img", rig->dir);
+    TEXT_AUTO outbox = text_format("%s/outbox", rig->dir);
+    struct scenario scenario = {0};
+    struct session session;
+
+    memset(outcome, 0, sizeof *outcome);
+    session_of(rig, &session, payload, outbox);
+    directory_remove(dir);
+    if (directory_make(dir) < 0 || file_write(file, text, strlen(text)) < 0)
+        outcome->detail = text_format("%s: %s", file, strerror(errno));
+    else if (scenario_load(&scenario, file, verbs, &outcome->detail) == 0 &&
+             state_copy(rig, scenario.start, dir, &outcome->detail) == 0 &&
+             session_open(&session, &scenario, dir) == 0) {
+        outcome->well = session_perform(&session) == 0;
+        session_write_result(&session);
+        outcome->boots = session.boot_count;
+        text_replace(&outcome->detail, outcome->well ? NULL : text_copy(session.reason));
+        unlink(session.disk_path);
+        session_close(&session);
+    }
+    scenario_free(&scenario);
+}
+
+/* shrinking */
+
+struct shrinking {
+    const struct chaos *chaos;
+    const struct sequence *sequence;
+    const char *fault; /* the first word of the reason: the rule that is broken */
+    const char *dir;
+};
+
+/* "chaos-7.scn:9: chaos cut: broken: lost: ..." -> "lost"; other failures are all alike. */
+static char *rule_of(const char *detail)
+{
+    const char *at = detail != NULL ? strstr(detail, "broken: ") : NULL;
+
+    if (at == NULL)
+        return text_copy("");
+    at += strlen("broken: ");
+    return text_format("%.*s", (int)strcspn(at, ":"), at);
+}
+
+static bool fails_alike(void *context, const size_t *steps, size_t count)
+{
+    const struct shrinking *shrinking = context;
+    TEXT_AUTO text = sequence_scenario(shrinking->sequence, steps, count, "shrinking");
+    TEXT_AUTO rule = NULL;
+    struct outcome outcome;
+    bool alike;
+
+    run_text(shrinking->chaos, "shrinking", text, shrinking->dir, &outcome);
+    rule = rule_of(outcome.detail);
+    alike = !outcome.well && strcmp(rule, shrinking->fault) == 0;
+    printf("  %zu steps: %s\n", count, alike ? "fails" : outcome.well ? "well" : "fails otherwise");
+    fflush(stdout);
+    free(outcome.detail);
+    return alike;
+}
+
+static void shrink_and_print(const struct chaos *chaos, const struct sequence *sequence,
+                             const char *name, const char *detail)
+{
+    TEXT_AUTO rule = rule_of(detail);
+    TEXT_AUTO dir = text_format("%s/%s-shrinking", chaos->proof, name);
+    TEXT_AUTO file = text_format("%s/%s.scn", chaos->proof, name);
+    TEXT_AUTO text = NULL;
+    struct shrinking shrinking = {chaos, sequence, rule, dir};
+    size_t steps[CHAOS_STEPS_MAX], count = sequence->count;
+    unsigned tries = (unsigned)chaos->tries;
+
+    for (size_t i = 0; i < count; i++)
+        steps[i] = i;
+    printf("shrinking, at most %u tries\n", tries);
+    count = shrink(steps, count, &tries, fails_alike, &shrinking);
+    text = sequence_scenario(sequence, steps, count, detail);
+    printf("%s, for `rig run %s`:\n%s", file, file, text);
+    if (file_write(file, text, strlen(text)) < 0)
+        fprintf(stderr, "rig: %s cannot be written\n", file);
+    directory_remove(dir);
+}
+
+/* results */
+
+static int append_line(const char *path, const char *line)
+{
+    FILE *file = fopen(path, "ae");
+    int error;
+
+    if (file == NULL)
+        return -errno;
+    error = fprintf(file, "%s\n", line) < 0 ? -EIO : 0;
+    return fclose(file) == 0 ? error : -EIO;
+}
+
+static int keep(const struct chaos *chaos, const char *name, const struct outcome *outcome)
+{
+    struct json_object *object = json_object_new_object();
+    int error;
+
+    json_object_object_add(object, "id", json_object_new_string(name));
+    json_object_object_add(object, "result",
+                           json_object_new_string(outcome->well ? "well" : "broken"));
+    json_object_object_add(object, "boots", json_object_new_int64((int64_t)outcome->boots));
+    json_object_object_add(
+        object, "detail", outcome->detail != NULL ? json_object_new_string(outcome->detail) : NULL);
+    error = append_line(chaos->points,
+                        json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(object);
+    if (error < 0)
+        fprintf(stderr, "rig: %s: %s\n", chaos->points, strerror(-error));
+    return error;
+}
+
+struct totals {
+    size_t sequences, boots, broken;
+    long last; /* highest seed; -1: none */
+};
+
+static void total_add(struct totals *totals, const char *line)
+{
+    struct json_object *object = json_tokener_parse(line), *value;
+    long seed;
+
+    if (json_object_object_get_ex(object, "id", &value)) {
+        totals->sequences++;
+        if (text_number(json_object_get_string(value), 0, INT32_MAX, &seed) == 0 &&
+            seed > totals->last)
+            totals->last = seed;
+        if (json_object_object_get_ex(object, "boots", &value))
+            totals->boots += (size_t)json_object_get_int64(value);
+        if (json_object_object_get_ex(object, "result", &value))
+            totals->broken += strcmp(json_object_get_string(value), "well") != 0;
+    }
+    json_object_put(object);
+}
+
+static struct totals totals_read(const struct chaos *chaos)
+{
+    struct totals totals = {.last = -1};
+    TEXT_AUTO text = file_read(chaos->points, NULL);
+    char *rest = text, *line;
+
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL)
+        if (*line != '\0')
+            total_add(&totals, line);
+    return totals;
+}
+
+/* the verb */
+
+static bool time_is_over(const struct chaos *chaos)
+{
+    return chaos->budget > 0 && now() - chaos->start >= chaos->budget;
+}
+
+static int one_seed(const struct chaos *chaos, long seed)
+{
+    TEXT_AUTO name = text_format("%ld", seed);
+    TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
+    TEXT_AUTO title = text_format("chaos from seed %ld", seed);
+    TEXT_AUTO text = NULL;
+    struct sequence sequence;
+    struct outcome outcome;
+    size_t all[CHAOS_STEPS_MAX];
+    int error;
+
+    sequence_draw(&sequence, (uint64_t)seed);
+    for (size_t i = 0; i < sequence.count; i++)
+        all[i] = i;
+    text = sequence_scenario(&sequence, all, sequence.count, title);
+    printf("seed %ld\n", seed);
+    fflush(stdout);
+    run_text(chaos, "chaos", text, dir, &outcome);
+    printf("%s seed %ld: %zu boots%s%s\n", outcome.well ? "PASS" : "FAIL", seed, outcome.boots,
+           outcome.well ? "" : ": ", outcome.well ? "" : outcome.detail);
+    fflush(stdout);
+    error = keep(chaos, name, &outcome);
+    if (outcome.well)
+        directory_remove(dir);
+    else if (chaos->tries > 0)
+        shrink_and_print(chaos, &sequence, name, outcome.detail);
+    free(outcome.detail);
+    sequence_free(&sequence);
+    return error;
+}
+
+static int run_seeds(struct chaos *chaos)
+{
+    struct totals totals = totals_read(chaos);
+    long seed = chaos->seed_given ? chaos->seed : totals.last + 1;
+    size_t broken_before = totals.broken;
+    size_t wanted = chaos->boots > 0 ? (size_t)chaos->boots : 0;
+
+    if (totals.boots > 0 && !chaos->seed_given)
+        printf("chaos: %zu boots of %zu sequences are there already\n", totals.boots,
+               totals.sequences);
+    while (!time_is_over(chaos) &&
+           (chaos->seed_given ? seed == chaos->seed : totals.boots < wanted)) {
+        if (one_seed(chaos, seed++) < 0)
+            return EXIT_FAILED;
+        totals = totals_read(chaos);
+    }
+    printf("chaos: %zu boots of %zu sequences, %zu ended well, %zu boots left out\n", totals.boots,
+           totals.sequences, totals.sequences - totals.broken,
+           wanted > totals.boots && !chaos->seed_given ? wanted - totals.boots : 0);
+    printf("%zu passed, %zu failed\n", totals.sequences - totals.broken, totals.broken);
+    return totals.broken > (chaos->seed_given ? broken_before : 0) ? EXIT_FAILED : EXIT_PASSED;
+}
+
+static int parse(struct chaos *chaos, int argc, char **argv)
+{
+    static const struct option longs[] = {
+        {"seed", required_argument, NULL, 's'},
+        {"boots", required_argument, NULL, 'b'},
+        {"budget", required_argument, NULL, 't'},
+        {"point", required_argument, NULL, 's'},
+        {"tries", required_argument, NULL, 'n'},
+        {"proof", required_argument, NULL, 'p'},
+        {"fresh", no_argument, NULL, 'f'},
+        {"live", no_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    optind = 0;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        if (option == 'f')
+            chaos->fresh = true;
+        else if (option == 'l')
+            chaos->rig->live = true;
+        else if (option == 'p')
+            chaos->proof = optarg;
+        else if (option == 's' && text_number(optarg, 0, INT32_MAX, &chaos->seed) == 0)
+            chaos->seed_given = true;
+        else if (option == 'b' && text_number(optarg, 1, 1000000, &chaos->boots) == 0)
+            continue;
+        else if (option == 't' && text_number(optarg, 1, 1000000, &chaos->budget) == 0)
+            continue;
+        else if (option == 'n' && text_number(optarg, 0, 1000, &chaos->tries) == 0)
+            continue;
+        else if (option == '?')
+            return wrong(argv[optind - 1], "is not an option, or needs a value");
+        else
+            return wrong(optarg, "is not a number that is taken there");
+    }
+    return optind < argc ? wrong(argv[optind], "is not understood") : 0;
+}
+
+static int prepare(struct chaos *chaos)
+{
+    TEXT_AUTO cache = text_format("%s/accel", chaos->rig->dir);
+    TEXT_AUTO reason = NULL;
+    TEXT_AUTO key = NULL;
+
+    if (directory_make(chaos->rig->dir) < 0 || directory_make(chaos->proof) < 0) {
+        fprintf(stderr, "rig: %s or %s: cannot be made\n", chaos->rig->dir, chaos->proof);
+        return EXIT_FAILED;
+    }
+    chaos->rig->accel = machine_accel(cache);
+    if (state_prepare(chaos->rig, "ready", &reason) < 0) {
+        fprintf(stderr, "rig: %s\n", reason);
+        return EXIT_FAILED;
+    }
+    key = state_key(chaos->rig, "ready", CHAOS_DRAW_VERSION, &reason);
+    if (key == NULL) {
+        fprintf(stderr, "rig: %s\n", reason);
+        return EXIT_FAILED;
+    }
+    chaos->points = text_format("%s/points-%.16s.jsonl", chaos->proof, key);
+    if (chaos->fresh && unlink(chaos->points) < 0 && errno != ENOENT)
+        fprintf(stderr, "rig: %s: %s\n", chaos->points, strerror(errno));
+    return 0;
+}
+
+int chaos_verb(struct rig *rig, char *const words[])
+{
+    TEXT_AUTO proof = text_format("%s/../proof/chaos", rig->dir);
+    struct chaos chaos = {.rig = rig, .proof = proof, .boots = 100, .tries = 12, .start = now()};
+    char *argv[32] = {(char *)(uintptr_t) "chaos"};
+    int argc = 1, code;
+
+    for (; words[argc - 1] != NULL && argc < 31; argc++)
+        argv[argc] = words[argc - 1];
+    code = parse(&chaos, argc, argv);
+    if (code == 0)
+        code = prepare(&chaos);
+    if (code == 0)
+        code = run_seeds(&chaos);
+    free(chaos.points);
+    return code;
+}

@@ -1,0 +1,280 @@
+/* Chaos: numbers from a seed, sequences, shrinking, the journal's chain, the rules. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../qemu/chain.h"
+#include "../qemu/chaos.h"
+#include "../qemu/random.h"
+#include "../qemu/shrink.h"
+
+/* numbers: the vectors that others publish for SplitMix64 */
+
+static void numbers_from_a_seed(void **state)
+{
+    static const uint64_t of_1234567[] = {6457827717110365317u, 3203168211198807973u,
+                                          9817491932198370423u, 4593380528125082431u,
+                                          16408922859458223821u};
+    struct randoms randoms = {1234567}, zero = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof of_1234567 / sizeof *of_1234567; i++)
+        assert_true(random_next(&randoms) == of_1234567[i]);
+    assert_true(random_next(&zero) == 0xe220a8397b1dcdafu);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(random_below(&randoms, 7) < 7);
+}
+
+/* sequences */
+
+static void every_seed_is_a_scenario(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 500; seed++) {
+        struct sequence sequence, again;
+        struct scenario scenario;
+        size_t all[CHAOS_STEPS_MAX];
+        char *reason = NULL;
+
+        sequence_draw(&sequence, seed);
+        sequence_draw(&again, seed);
+        assert_int_equal(sequence.count, again.count);
+        assert_in_range(sequence.count, 4, 9);
+        for (size_t i = 0; i < sequence.count; i++) {
+            all[i] = i;
+            assert_string_equal(sequence.lines[i], again.lines[i]);
+        }
+        {
+            TEXT_AUTO text = sequence_scenario(&sequence, all, sequence.count, "a seed");
+
+            if (scenario_parse(&scenario, "x", "x.scn", text, verbs, &reason) < 0)
+                fail_msg("%s\n%s", reason, text);
+            assert_int_equal(scenario.count, sequence.count + 1);
+            assert_string_equal(scenario.steps[scenario.count - 1].words[0], "settle");
+        }
+        scenario_free(&scenario);
+        sequence_free(&sequence);
+        sequence_free(&again);
+    }
+}
+
+/* shrinking */
+
+/* Fails while all of the steps `needed` (bits) are there. */
+struct culprit {
+    unsigned needed, asked;
+};
+
+static bool has_all(void *context, const size_t *steps, size_t count)
+{
+    struct culprit *culprit = context;
+    unsigned there = 0;
+
+    culprit->asked++;
+    for (size_t i = 0; i < count; i++) {
+        there |= 1u << steps[i];
+        assert_true(i == 0 || steps[i - 1] < steps[i]);
+    }
+    return (there & culprit->needed) == culprit->needed;
+}
+
+static void every_culprit_is_found(void **state)
+{
+    (void)state;
+    for (unsigned needed = 1; needed < 1u << 8; needed++) {
+        struct culprit culprit = {needed, 0};
+        size_t steps[8], count;
+        unsigned tries = 1000, found = 0;
+
+        for (size_t i = 0; i < 8; i++)
+            steps[i] = i;
+        count = shrink(steps, 8, &tries, has_all, &culprit);
+        for (size_t i = 0; i < count; i++)
+            found |= 1u << steps[i];
+        assert_int_equal(found, needed);
+        assert_int_equal(count, __builtin_popcount(needed));
+        assert_int_equal(tries + culprit.asked, 1000);
+    }
+}
+
+static void shrinking_ends_with_its_tries(void **state)
+{
+    struct culprit culprit = {1u << 0, 0};
+    size_t steps[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    unsigned tries = 1;
+
+    (void)state;
+    assert_int_equal(shrink(steps, 8, &tries, has_all, &culprit), 8);
+    assert_int_equal(tries, 0);
+    tries = 2;
+    assert_int_equal(shrink(steps, 8, &tries, has_all, &culprit), 4);
+    assert_int_equal(steps[3], 3);
+}
+
+/* the journal's chain */
+
+static char *record(const char *before, int seq, const char *more)
+{
+    char hex[HASH_TEXT_SIZE] = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    if (before != NULL) {
+        struct hash *hash = hash_new();
+
+        hash_add(hash, before, strlen(before));
+        hash_end(hash, hex);
+    }
+    return text_format("{\"seq\":%d,\"prev\":\"%s\",%s\"event\":\"done\"}", seq, hex, more);
+}
+
+static void hashes_are_of_the_bytes(void **state)
+{
+    struct hash *hash = hash_new();
+    char hex[HASH_TEXT_SIZE];
+
+    (void)state;
+    hash_add(hash, "abc", 3);
+    hash_end(hash, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static void says(const char *journal, const char *wanted)
+{
+    TEXT_AUTO fault = chain_fault(journal, strlen(journal));
+
+    if (wanted == NULL) {
+        if (fault != NULL)
+            fail_msg("%s", fault);
+        return;
+    }
+    assert_non_null(fault);
+    if (strstr(fault, wanted) == NULL)
+        fail_msg("%s, not %s", fault, wanted);
+}
+
+static void chains(void **state)
+{
+    TEXT_AUTO one = record(NULL, 1, "");
+    TEXT_AUTO two = record(one, 2, "");
+    TEXT_AUTO torn = record(one, 2, "\"after-torn\":true,");
+    TEXT_AUTO late = record(one, 3, "");
+    TEXT_AUTO whole = text_format("%s\n%s\n", one, two);
+    TEXT_AUTO cut = text_format("%s\n%.20s", one, two);
+    TEXT_AUTO told = text_format("%s\n{\"seq\"\n%s\n", one, torn);
+    TEXT_AUTO untold = text_format("%s\n{\"seq\"\n%s\n", one, two);
+    TEXT_AUTO missing = text_format("%s\n%s\n", one, late);
+    TEXT_AUTO swapped = text_format("%s\n", two);
+    TEXT_AUTO altered = text_copy(whole);
+
+    (void)state;
+    says("", NULL);
+    says(whole, NULL);
+    says(cut, NULL);
+    says(told, NULL);
+    says(untold, "does not say so");
+    says(missing, "seq 3 behind 1");
+    says(swapped, "seq 2 behind 0");
+    *strstr(altered, "done") = 'g';
+    says(altered, "line 2: prev");
+}
+
+/* the rules */
+
+#define HASH_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HASH_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define LINE(path, inode, hash)                                                                    \
+    path " file ino=" inode " mode=0644 owner=0:0 size=5 mtime=1.0 ctime=" inode ".0 " hash "\n"
+#define CONTENT "/opt/acme-sentry/content/channel-1.dat"
+#define OWN "/opt/acme-sentry/identity"
+#define QUARANTINE "/var/lib/backstop/quarantine"
+#define MANIFEST                                                                                   \
+    "f\t0\th\t644\t0\t0\t1\t5\t1\t1\t1\t1\t" HASH_A "\t\t\t" CONTENT "\n"                          \
+    "f\t0\tn\t600\t0\t0\t1\t5\t1\t1\t1\t1\t\t\t\t" OWN "\n"
+#define STORED LINE("/var/lib/backstop/store/aa/" SHORT_A, "50", HASH_A)
+#define SHORT_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define IDENTITY_LINE LINE(OWN, "9", HASH_B)
+#define LIVE_A LINE(CONTENT, "7", HASH_A) IDENTITY_LINE
+#define LIVE_B LINE(CONTENT, "8", HASH_B) IDENTITY_LINE
+
+static const struct {
+    const char *name;
+    const char *live, *live_after, *kept, *kept_after, *store_after, *names_after;
+    bool vendor;
+    const char *says;
+} rows[] = {
+    {"nothing happens", LIVE_A, LIVE_A, "", "", STORED, "", false, NULL},
+    {"a suspect is put away and the good one put back", LIVE_B, LIVE_A, "",
+     LINE(QUARANTINE "/1/1", "8", HASH_B), STORED, "", false, NULL},
+    {"the suspect is gone", LIVE_B, LIVE_A, "", "", STORED, "", false, "lost: " CONTENT},
+    {"another inode is in quarantine", LIVE_B, LIVE_A, "", LINE(QUARANTINE "/1/1", "6", HASH_B),
+     STORED, "", false, "lost: "},
+    {"the vendor replaced it", LIVE_A, LIVE_B, "", "", STORED, "", true, NULL},
+    {"quarantine lost one", LIVE_A, LIVE_A, LINE(QUARANTINE "/1/1", "6", HASH_B), "", STORED, "",
+     false, "kept: "},
+    {"a content of nobody's is in place", LIVE_A, LIVE_B, "", LINE(QUARANTINE "/1/1", "7", HASH_A),
+     STORED, "", false, "whole: "},
+    {"identity was rewritten", LIVE_A, LINE(CONTENT, "7", HASH_A) LINE(OWN, "10", HASH_B), "",
+     LINE(QUARANTINE "/1/1", "9", HASH_B), STORED, "", false, "never-touch: "},
+    {"unchanged, and moved all the same", LIVE_A, LINE(CONTENT, "17", HASH_A) IDENTITY_LINE, "",
+     LINE(QUARANTINE "/1/1", "7", HASH_A), STORED, "", false, "unchanged: "},
+    {"a file of ours beside the vendor's", LIVE_A,
+     LIVE_A LINE("/opt/acme-sentry/content/.tmp1", "20", HASH_B), "", "", STORED, "", true, NULL},
+    {"a file of ours in another of the vendor's places", LIVE_B,
+     LIVE_A LINE("/etc/modprobe.d/x.conf", "20", HASH_A), "", LINE(QUARANTINE "/1/1", "8", HASH_B),
+     STORED, "", false, "places: "},
+    {"a file of ours elsewhere", LIVE_A, LIVE_A, "", "", STORED, "/etc/backstop.tmp\n", false,
+     "places: /etc/backstop.tmp"},
+    {"an object that is not what it is called", LIVE_A, LIVE_A, "", "",
+     LINE("/var/lib/backstop/store/aa/" SHORT_A, "50", HASH_B), "", false, "store: "},
+    {"an object is gone", LIVE_A, LIVE_A, "", "", "", "", false, "store: "},
+};
+
+static void rules_of_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *live[] = {text_copy(rows[i].live), text_copy(rows[i].live_after)};
+        char *kept[] = {text_copy(rows[i].kept), text_copy(rows[i].kept_after)};
+        TEXT_AUTO store = text_copy(rows[i].store_after);
+        TEXT_AUTO names = text_copy(rows[i].names_after);
+        TEXT_AUTO none = text_copy("");
+        TEXT_AUTO manifest = text_copy(MANIFEST);
+        struct sight before = {.live = live[0],
+                               .quarantine = kept[0],
+                               .store = store,
+                               .manifest = manifest,
+                               .names = none};
+        struct sight after = {.live = live[1],
+                              .quarantine = kept[1],
+                              .store = store,
+                              .manifest = manifest,
+                              .names = names};
+        struct circumstances boot = {.vendor = rows[i].vendor};
+        TEXT_AUTO fault = sight_judge(&before, &after, &boot);
+
+        print_message("%s: %s\n", rows[i].name, fault != NULL ? fault : "-");
+        if (rows[i].says == NULL) {
+            assert_null(fault);
+        } else {
+            assert_non_null(fault);
+            assert_true(text_starts(fault, rows[i].says));
+        }
+        free(live[0]), free(live[1]), free(kept[0]), free(kept[1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_from_a_seed),     cmocka_unit_test(every_seed_is_a_scenario),
+        cmocka_unit_test(every_culprit_is_found),  cmocka_unit_test(shrinking_ends_with_its_tries),
+        cmocka_unit_test(hashes_are_of_the_bytes), cmocka_unit_test(chains),
+        cmocka_unit_test(rules_of_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
