@@ -3,14 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHECKS_MAX 1024
@@ -113,7 +112,17 @@ static int by_name(const void *a, const void *b)
     return order ? order : strcmp(left->path, right->path);
 }
 
-static pid_t start(const struct place *place, const struct health_check *check)
+/* SIGCHLD is blocked from before the check begins, so that its end is not missed. */
+static void block_child_signal(sigset_t *children, sigset_t *former)
+{
+    sigemptyset(children);
+    sigaddset(children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, children, former);
+}
+
+/* `signals`: what it is to have blocked. */
+static pid_t start(const struct place *place, const struct health_check *check,
+                   const sigset_t *signals)
 {
     char path[PATH_MAX];
     pid_t pid;
@@ -129,6 +138,7 @@ static pid_t start(const struct place *place, const struct health_check *check)
         int null = open("/dev/null", O_RDONLY);
 
         setpgid(0, 0);
+        sigprocmask(SIG_SETMASK, signals, NULL);
         if (null >= 0)
             dup2(null, STDIN_FILENO);
         execl(path, path, (char *)NULL);
@@ -138,31 +148,46 @@ static pid_t start(const struct place *place, const struct health_check *check)
     return pid;
 }
 
-/* True if it ended in time. */
-static bool wait_limited(pid_t pid, unsigned time_limit)
+static bool has_ended(pid_t pid)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
-    int got;
+    siginfo_t info = {0};
 
-    if (pidfd < 0)
-        return true; /* waitpid will wait without a limit */
-    do
-        got = poll(&wait, 1, (int)time_limit * 1000);
-    while (got < 0 && errno == EINTR);
-    close(pidfd);
-    return got != 0;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid;
+}
+
+/* True if it ended in time; it is not reaped yet. */
+static bool wait_limited(pid_t pid, unsigned time_limit, const sigset_t *children)
+{
+    struct timespec now, end;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    end = (struct timespec){now.tv_sec + (time_t)time_limit, now.tv_nsec};
+    while (!has_ended(pid)) {
+        struct timespec left = {end.tv_sec - now.tv_sec, end.tv_nsec - now.tv_nsec};
+
+        if (left.tv_nsec < 0)
+            left = (struct timespec){left.tv_sec - 1, left.tv_nsec + 1000000000};
+        if (left.tv_sec < 0)
+            return false;
+        sigtimedwait(children, NULL, &left);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    }
+    return true;
 }
 
 static void run_check(const struct place *place, unsigned time_limit, struct health_check *check)
 {
-    pid_t pid = start(place, check);
+    sigset_t children, former;
     int status = 0;
     bool in_time;
+    pid_t pid;
 
+    block_child_signal(&children, &former);
+    pid = start(place, check, &former);
+    in_time = pid < 0 || wait_limited(pid, time_limit, &children);
+    sigprocmask(SIG_SETMASK, &former, NULL);
     if (pid < 0)
         return;
-    in_time = wait_limited(pid, time_limit);
     /* before it is reaped, so that the group is still its own; what it left behind goes as well */
     kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
