@@ -52,9 +52,12 @@ void banner_deed(const struct this_boot *boot, char *out, size_t size)
     case APPLIED_PUT_BACK:
         snprintf(out, size,
                  "%zu changed %s put back as last known good, %zu taken out; what was there is in "
-                 "quarantine",
+                 "quarantine%s",
                  summary->put_back, summary->put_back == 1 ? "file was" : "files were",
-                 summary->taken_out);
+                 summary->taken_out,
+                 summary->unprotected || summary->beyond_help
+                     ? "; for some no good version is left: NO PROTECTION there"
+                     : "");
         return;
     case APPLIED_MASKED:
         snprintf(out, size, "No file was put back; the drivers of the sets are kept from loading");
@@ -110,7 +113,7 @@ static const char *mode_words(enum mode mode)
 
 void banner_text(const struct this_boot *boot, const struct policy *policy, char out[BANNER_SIZE])
 {
-    char cause[160], deed[200], next[200], code[SHORT_CODE_SIZE];
+    char cause[160], deed[256], next[200], code[SHORT_CODE_SIZE];
 
     out[0] = '\0';
     if (boot->mode == MODE_NORMAL)

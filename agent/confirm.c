@@ -238,8 +238,20 @@ static bool state_is_mounted(const struct place *place)
     return mounted;
 }
 
-/* Number of the generation that this boot made or confirmed, or -errno. */
-static int take_generation(struct confirm *confirm, struct good_result *result)
+/* A place of its own, with the state directory open and on its own file system. */
+static int open_state(const struct confirm *confirm, struct place *place)
+{
+    int error = place_open(place, confirm->place->root);
+
+    if (!error && !state_is_mounted(place))
+        error = -ENODEV;
+    if (!error)
+        error = place_open_state(place, true);
+    return error;
+}
+
+/* 0 or -errno. */
+static int take_generation(struct confirm *confirm)
 {
     uint32_t number = confirm->boot.ticket_state == RECORD_VALID ? confirm->boot.ticket.number : 0;
     struct inventory started = {0};
@@ -255,15 +267,12 @@ static int take_generation(struct confirm *confirm, struct good_result *result)
                     confirm->run_dir, strerror(-error));
         return error;
     }
-    error = place_open(&place, confirm->place->root);
-    if (!error && !state_is_mounted(&place))
-        error = -ENODEV;
-    if (!error)
-        error = place_open_state(&place, true);
+    error = open_state(confirm, &place);
     if (!error)
         error = sets_load(&place, &sets, confirm->diag);
     if (!error)
-        error = good_take(&place, &sets, &started, number, &confirm->policy, result, confirm->diag);
+        error = good_take(&place, &sets, &started, number, &confirm->policy, &confirm->taken,
+                          confirm->diag);
     if (!error)
         reserve_keep(&place); /* where there is room to spare; a recovery manages without */
     sets_free(&sets);
@@ -303,15 +312,88 @@ static void note_good(const struct confirm *confirm)
         close(run_fd);
 }
 
+/* As the stage will see it, once it reads the receipt: core/decide.c, account_good(). */
+static bool ends_case(const struct this_boot *boot)
+{
+    return boot->ticket.case_open && boot->mode == MODE_NORMAL &&
+           boot->ticket.stored != STORED_NOWHERE;
+}
+
+static const char *how_it_ended(enum stance stance)
+{
+    switch (stance) {
+    case STANCE_NORMAL:
+        return "a normal boot proved good before a recovery was due";
+    case STANCE_RECOVERY:
+        return "there was nothing to put back, and a normal boot proved good";
+    case STANCE_PROBATION:
+        return "after the recovery a normal boot proved good";
+    }
+    return "";
+}
+
+static struct json_object *case_end_describe(const struct ticket *ticket, uint32_t generation)
+{
+    struct json_object *record = journal_record("case-end", ticket->number, ticket->case_number,
+                                                reason_string((enum reason)ticket->first_reason));
+
+    if (!record)
+        return NULL;
+    json_object_object_add(record, "rung",
+                           json_object_new_string(rung_string((enum rung)ticket->rung)));
+    json_object_object_add(record, "note",
+                           json_object_new_string(how_it_ended((enum stance)ticket->stance)));
+    json_object_object_add(record, "generation", json_object_new_int64(generation));
+    return record;
+}
+
+static bool case_has_ended(const struct journal *journal, uint32_t case_number)
+{
+    for (size_t i = 0; i < journal->count; i++)
+        if (strcmp(journal_text(journal->records[i], "event"), "case-end") == 0 &&
+            journal_number(journal->records[i], "case") == case_number)
+            return true;
+    return false;
+}
+
+static int write_case_end(struct confirm *confirm, const struct place *place)
+{
+    const struct ticket *ticket = &confirm->boot.ticket;
+    struct json_object *record;
+    struct journal journal = {0};
+    int error = journal_read(place, &journal, confirm->diag);
+
+    if (!error && !case_has_ended(&journal, ticket->case_number)) {
+        record = case_end_describe(ticket, confirm->taken.generation);
+        error = record ? journal_append(place, record) : -ENOMEM;
+        confirm->case_ended = !error;
+    }
+    journal_free(&journal);
+    return error;
+}
+
+static void end_case(struct confirm *confirm)
+{
+    struct place place = {.root_fd = -1, .state_fd = -1};
+    int error = open_state(confirm, &place);
+
+    if (!error)
+        error = write_case_end(confirm, &place);
+    if (error)
+        diag_report(confirm->diag, DIAG_WARNING,
+                    STATE_DIR "/" JOURNAL_NAME ": the end of case %u could not be written: %s",
+                    confirm->boot.ticket.case_number, strerror(-error));
+    place_close(&place);
+}
+
 int confirm_good(struct confirm *confirm)
 {
-    struct good_result result = {0};
     int taken = 0, error = 0;
 
     if (outcome_so_far(confirm) == OUTCOME_GOOD)
         return store_again(confirm);
     if (confirm_may_promote(&confirm->boot, confirm->cmdline))
-        taken = take_generation(confirm, &result);
+        taken = take_generation(confirm);
     else if (confirm->boot.mode == MODE_NORMAL)
         diag_report(confirm->diag, DIAG_WARNING,
                     "the kernel command line keeps drivers or units from starting: this boot is "
@@ -319,11 +401,13 @@ int confirm_good(struct confirm *confirm)
                     "generation");
     note_good(confirm);
     if (is_receiptable(confirm))
-        error = write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, taken ? 0 : result.generation);
+        error = write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, confirm->taken.generation);
     else if (!confirm->boot.retired)
         diag_report(confirm->diag, DIAG_WARNING,
                     "the stage did not start this boot, so it is not receipted; `backstop doctor` "
                     "says why");
+    if (is_receiptable(confirm) && !error && ends_case(&confirm->boot))
+        end_case(confirm);
     return error ? error : taken;
 }
 

@@ -7,6 +7,7 @@
 #ifndef BACKSTOP_AGENT_CONFIRM_H
 #define BACKSTOP_AGENT_CONFIRM_H
 
+#include "good.h"
 #include "policy.h"
 #include "thisboot.h"
 
@@ -17,6 +18,8 @@ struct confirm {
     struct this_boot boot;
     char cmdline[4096]; /* of the kernel */
     struct diag *diag;
+    struct good_result taken; /* by confirm_good(); generation 0: none */
+    bool case_ended;          /* by confirm_good() */
     /* vars_write_receipt, or another in tests */
     int (*write_receipt)(const struct receipt *receipt, enum stored *where);
 };
@@ -30,7 +33,8 @@ void confirm_open(struct confirm *confirm, const struct place *place, const char
 /* Identities of all sets, once a boot; after failures also a receipt that early userspace was
  * reached. */
 int confirm_start(struct confirm *confirm);
-/* This boot is good. */
+/* This boot is good. Once a boot: a good generation of what it proved, and in a normal boot the end
+ * of the case that was open ("case-end" in our journal). */
 int confirm_good(struct confirm *confirm);
 /* An orderly end: receipt clean, unless the boot was good or failed by then. */
 int confirm_end(struct confirm *confirm);

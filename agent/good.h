@@ -12,6 +12,8 @@ struct good_result {
     bool unchanged;      /* nothing to promote: the former newest still stands */
     size_t promoted;     /* entries that became good: new, altered or gone with this generation */
     size_t held_back; /* arrived after boot start and not yet proven: former version kept as good */
+    size_t lost;      /* taken out by a recovery, nothing in their place: their sets stay as they
+                         were */
     uint64_t bytes_stored; /* content read into the store */
 };
 
@@ -23,10 +25,15 @@ struct good_result {
  * over. Carried over as well: files that changed while they were read, what
  * could not be read, sets whose file is bad now, and sets over their max-size,
  * whose files without a former version are listed unhashed.
+ * A set of which a recovery took something out that nothing stands for (lost.h)
+ * is carried over whole, since no boot has proven that the machine runs well
+ * without it, until what is lost stands again, or the set has a file that the
+ * newest generation has not: then it is taken as it stands. So it is with NULL.
  * Contents first, synced; manifest last. Old generations past
  * policy->generations are dropped after that, then the store is collected.
  * Where nothing but identities moved, the newest manifest is renewed under its
- * number. One taker at a time: another waits. On failure (-ENOSPC, say) the
+ * number. What became good, or is not lost any more, goes into the journal
+ * ("good"). One taker at a time: another waits. On failure (-ENOSPC, say) the
  * former generations stand and what was put in the store is deleted.
  * The state is open (place_open_state with create).
  */

@@ -12,6 +12,7 @@
 
 #include "good.h"
 #include "good_files.h"
+#include "lost.h"
 #include "soak.h"
 #include "store.h"
 
@@ -21,7 +22,7 @@ enum fate {
     FATE_SAME = 0, /* as the newest generation has it, kept already */
     FATE_KEEP,     /* proven: read, content into the store */
     FATE_LIST,     /* listed unread: never touched, no file, or over its set's limit */
-    FATE_CARRY,    /* not proven: the newest generation's entry, if it has one */
+    FATE_CARRY,    /* not proven, or of a wounded set: the newest generation's entry, if any */
 };
 
 struct taking {
@@ -34,6 +35,9 @@ struct taking {
     bool *proven;                /* by entry of now */
     enum fate *fates;            /* by entry of now */
     bool *over;                  /* by set: over its max-size */
+    bool *wounded;               /* by set: lost something that nothing stands for */
+    struct lost lost;            /* of the wounded sets */
+    bool lost_fewer;             /* than the journal has */
     struct inventory made;       /* borrows all strings from newest and now */
     struct good_result result;
     struct diag *diag;
@@ -121,6 +125,75 @@ static void find_sets_over(struct taking *taking, uint64_t *sums)
     }
 }
 
+/* The set has a file that the newest generation has not: something was delivered to it. */
+static bool is_renewed(const struct taking *taking, size_t set)
+{
+    for (size_t i = 0; i < taking->now.count; i++) {
+        const struct entry *entry = &taking->now.entries[i];
+
+        if (entry->set == set && entry->type == ENTRY_FILE && !entry->never && taking->proven[i] &&
+            !taking->former[i])
+            return true;
+    }
+    return false;
+}
+
+static bool stands_proven(const struct taking *taking, const char *path)
+{
+    const struct entry *now = inventory_find(&taking->now, path);
+
+    return now && taking->proven[now - taking->now.entries];
+}
+
+/* Index among the sets of today, or their count. */
+static size_t set_of_today(const struct taking *taking, const char *name)
+{
+    size_t i = 0;
+
+    while (i < taking->now.set_count && strcmp(taking->now.set_names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static bool is_still_lost(const struct taking *taking, const struct lost_item *item, size_t set)
+{
+    const struct entry *good = inventory_find(&taking->newest, item->path);
+
+    return taking->started && set < taking->now.set_count && good && !good->never &&
+           !stands_proven(taking, item->path) && !is_renewed(taking, set);
+}
+
+static int find_wounded(struct taking *taking)
+{
+    struct lost *lost = &taking->lost;
+    size_t kept = 0, before;
+    int error = lost_load(taking->place, lost, taking->diag);
+
+    if (error == -ENOMEM)
+        return error;
+    before = lost->count;
+    for (size_t i = 0; i < before; i++) {
+        size_t set = set_of_today(taking, lost->items[i].set);
+        struct lost_item item = lost->items[i];
+
+        if (!is_still_lost(taking, &item, set))
+            continue;
+        taking->wounded[set] = true;
+        lost->items[i] = lost->items[kept];
+        lost->items[kept++] = item;
+    }
+    lost_cut(lost, kept);
+    taking->lost_fewer = kept < before;
+    taking->result.lost = kept;
+    if (kept)
+        diag_report(taking->diag, DIAG_WARNING,
+                    "%s: taken out by a recovery, and nothing stands in its place: set %s is "
+                    "without protection there and makes no good generation. Install it again; or, "
+                    "if it is to stay so: backstop good take --now",
+                    lost->items[0].path, lost->items[0].set);
+    return 0;
+}
+
 static int probe(struct taking *taking)
 {
     uint64_t *sums = NULL;
@@ -137,8 +210,10 @@ static int probe(struct taking *taking)
     taking->proven = calloc(count, sizeof *taking->proven);
     taking->fates = calloc(count, sizeof *taking->fates);
     taking->over = calloc(taking->sets->count + 1, sizeof *taking->over);
+    taking->wounded = calloc(taking->sets->count + 1, sizeof *taking->wounded);
     sums = calloc(taking->sets->count + 1, sizeof *sums);
-    if (!taking->former || !taking->proven || !taking->fates || !taking->over || !sums) {
+    if (!taking->former || !taking->proven || !taking->fates || !taking->over || !taking->wounded ||
+        !sums) {
         free(sums);
         return -ENOMEM;
     }
@@ -146,7 +221,9 @@ static int probe(struct taking *taking)
     find_sets_over(taking, sums);
     free(sums);
     error = prove_by_start(taking);
-    return error ? error : prove_by_soak(taking);
+    if (!error)
+        error = prove_by_soak(taking);
+    return error ? error : find_wounded(taking);
 }
 
 /* ---- decide ---- */
@@ -165,7 +242,7 @@ static enum fate decide_fate(const struct taking *taking, size_t i)
         return FATE_LIST;
     if (former && entry_same_identity(former, entry) && is_kept(taking, former))
         return FATE_SAME;
-    if (!taking->proven[i])
+    if (!taking->proven[i] || taking->wounded[entry->set])
         return FATE_CARRY;
     if (entry->type == ENTRY_FILE && taking->over[entry->set])
         return former && former->hashed ? FATE_CARRY : FATE_LIST;
@@ -331,7 +408,7 @@ static void compose_standing(struct taking *taking, size_t i)
         add_now(taking, i);
         return;
     case FATE_CARRY:
-        taking->result.held_back++;
+        taking->result.held_back += !taking->wounded[taking->now.entries[i].set];
         if (taking->former[i])
             add_former(taking, taking->former[i]);
         return;
@@ -350,10 +427,10 @@ static bool is_bad_set(const struct sets *sets, const char *name)
  */
 static void compose_gone(struct taking *taking, const struct entry *former)
 {
-    bool unseen = is_bad_set(taking->sets, taking->newest.set_names[former->set]) ||
-                  inventory_is_blind(&taking->now, former->path);
+    const char *set = taking->newest.set_names[former->set];
+    bool unseen = is_bad_set(taking->sets, set) || inventory_is_blind(&taking->now, former->path);
 
-    if (unseen) {
+    if (unseen || taking->wounded[set_of_today(taking, set)]) {
         add_former(taking, former);
     } else if (!former->never && taking->started &&
                (inventory_find(taking->started, former->path) ||
@@ -422,6 +499,31 @@ static bool same_lists(const struct taking *taking,
     }
 }
 
+/* Fail open: the generation stands without its record. */
+static void note_good(const struct taking *taking)
+{
+    const struct good_result *result = &taking->result;
+    struct json_object *record = journal_record("good", taking->made.boot, 0,
+                                                taking->started ? "a boot proved it" : "by hand");
+    int error = -ENOMEM;
+
+    if (record) {
+        struct json_object *lost = lost_describe(&taking->lost);
+
+        json_object_object_add(record, "generation", json_object_new_int64(result->generation));
+        json_object_object_add(record, "promoted",
+                               json_object_new_int64((int64_t)result->promoted));
+        json_object_object_add(record, "held-back",
+                               json_object_new_int64((int64_t)result->held_back));
+        if (lost)
+            json_object_object_add(record, "lost", lost);
+        error = journal_append(taking->place, record);
+    }
+    if (error)
+        diag_report(taking->diag, DIAG_WARNING, STATE_DIR "/" JOURNAL_NAME ": %s",
+                    strerror(-error));
+}
+
 static int write_generation(struct taking *taking, const struct policy *policy)
 {
     struct inventory *made = &taking->made;
@@ -438,6 +540,8 @@ static int write_generation(struct taking *taking, const struct policy *policy)
     if (error)
         return error;
     taking->result.generation = made->generation;
+    if (!taking->result.unchanged || taking->lost_fewer)
+        note_good(taking);
     if (taking->result.unchanged)
         return 0;
     error = good_prune(taking->place, policy->generations);
@@ -476,6 +580,8 @@ static void taking_free(struct taking *taking)
     free(taking->proven);
     free(taking->fates);
     free(taking->over);
+    free(taking->wounded);
+    lost_free(&taking->lost);
     free(taking->made.entries);
     free(taking->made.set_names);
     free(taking->made.set_classes);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "intents.h"
 #include "io.h"
+#include "lost.h"
 
 static bool event_is(const struct json_object *record, const char *event)
 {
@@ -266,6 +267,31 @@ static void add_failed(struct json_object *record, const struct move *moves, siz
     json_object_object_add(record, "failed", failed);
 }
 
+/* Good before, and now nothing stands there. */
+static bool leaves_nothing(const struct move *move)
+{
+    switch (move->kind) {
+    case CHANGE_ADDED:
+        return false;
+    case CHANGE_ALTERED:
+        return move->action == PLAN_TAKE_OUT && move->moved;
+    case CHANGE_GONE:
+        return move->error != 0;
+    }
+    return false;
+}
+
+static void add_lost(struct json_object *record, const struct move *moves, size_t count,
+                     struct json_object *beyond_help)
+{
+    struct json_object *lost = json_object_get(beyond_help);
+    for (size_t i = 0; i < count; i++)
+        if (leaves_nothing(&moves[i]))
+            lost_note(&lost, moves[i].path, moves[i].set_name);
+    if (lost)
+        json_object_object_add(record, "lost", lost);
+}
+
 static size_t moved_count(const struct move *moves, size_t count)
 {
     size_t moved = 0;
@@ -276,7 +302,7 @@ static size_t moved_count(const struct move *moves, size_t count)
 
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
-                                  const int64_t *seqs, size_t seq_count)
+                                  struct json_object *lost, const int64_t *seqs, size_t seq_count)
 {
     struct json_object *record = record_of("done", ticket);
     struct json_object *intents = json_object_new_array();
@@ -294,11 +320,12 @@ struct json_object *done_describe(const struct ticket *ticket, const struct move
     add_number(record, "unprotected", summary->unprotected);
     add_number(record, "beyond-help", summary->beyond_help);
     add_failed(record, moves, count);
+    add_lost(record, moves, count, lost);
     return record;
 }
 
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
-                                     const char *note)
+                                     struct json_object *lost, const char *note)
 {
     struct json_object *record = record_of("done", ticket);
     if (!record)
@@ -307,5 +334,6 @@ struct json_object *nothing_describe(const struct ticket *ticket, enum applied a
     add_number(record, "moved", 0);
     add_text(record, "applied", applied_string(applied));
     add_text(record, "note", note);
+    add_lost(record, NULL, 0, lost);
     return record;
 }

@@ -46,12 +46,14 @@ bool class_is_in_image(uint8_t set_class);
 /* The record of an intent for those moves that have no pending one yet. NULL: no memory. */
 struct json_object *intent_describe(const struct ticket *ticket, const struct move *moves,
                                     size_t count, const struct intents *pending);
-/* The record that ends the intents `seqs`; `before` of their changes were made before a cut. */
+/* The record that ends the intents `seqs`; `before` of their changes were made before a cut.
+ * `lost`: what was gone and beyond help, borrowed, or NULL; what these moves left without a good
+ * version is added to it. */
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
-                                  const int64_t *seqs, size_t seq_count);
+                                  struct json_object *lost, const int64_t *seqs, size_t seq_count);
 /* The record of a recovery that found nothing to do. */
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
-                                     const char *note);
+                                     struct json_object *lost, const char *note);
 
 #endif

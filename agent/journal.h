@@ -6,8 +6,8 @@
  * so ("after-torn"). An unreadable line elsewhere breaks the chain.
  *
  * Fields of every line: "seq", "prev", "event", "boot", "case", "reason".
- * Events: "install", "uninstall", "intent", "done", "restore", "release",
- * "purge", "rebuild". JOURNAL.md lists their fields.
+ * Events: "install", "uninstall", "intent", "done", "good", "case-end",
+ * "restore", "release", "purge", "rebuild". JOURNAL.md lists their fields.
  */
 #ifndef BACKSTOP_AGENT_JOURNAL_H
 #define BACKSTOP_AGENT_JOURNAL_H

@@ -21,6 +21,10 @@ const char *notice_message_id(enum notice notice)
         return "100324ceebb74d0db79e3c9d8bde6ec5";
     case NOTICE_UNCOUNTED:
         return "f91db6d1826a454881669dd1fa88086c";
+    case NOTICE_GENERATION:
+        return "44f049eaa95f4ee9880a4b4a9580ec63";
+    case NOTICE_CASE_END:
+        return "6d48ac369dc247aeb3e02c31e8dcdf54";
     }
     return "";
 }
@@ -29,8 +33,10 @@ int notice_priority(enum notice notice)
 {
     switch (notice) {
     case NOTICE_GOOD:
+    case NOTICE_GENERATION:
         return LOG_INFO;
     case NOTICE_RETURNING:
+    case NOTICE_CASE_END:
         return LOG_NOTICE;
     case NOTICE_SAFE_MODE:
     case NOTICE_UNCOUNTED:
@@ -57,6 +63,10 @@ static const char *usual_message(enum notice notice)
         return "A required health check failed: this boot will not be confirmed.";
     case NOTICE_UNCOUNTED:
         return "This boot is not counted. `backstop doctor` says why.";
+    case NOTICE_GENERATION:
+        return "A good generation was taken.";
+    case NOTICE_CASE_END:
+        return "The case is over: a normal boot proved good. `backstop status` says what was done.";
     }
     return "";
 }

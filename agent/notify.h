@@ -14,8 +14,10 @@ enum notice {
     NOTICE_DEADLINE,      /* not good by its deadline: receipted as failed, restarting */
     NOTICE_HEALTH_FAILED, /* a required check failed */
     NOTICE_UNCOUNTED,     /* the stage could not store the attempt, or did not run */
+    NOTICE_GENERATION,    /* a good generation was taken */
+    NOTICE_CASE_END,      /* a case is over: a normal boot proved good */
 };
-#define NOTICE_COUNT 6
+#define NOTICE_COUNT 8
 
 const char *notice_message_id(enum notice notice); /* 32 hexadecimal digits */
 int notice_priority(enum notice notice);           /* of syslog(3) */

@@ -208,8 +208,8 @@ static int done(struct recovery *recovery)
     return append(recovery,
                   done_describe(recovery->ticket, recovery->suspects.moves,
                                 recovery->suspects.count, recovery->before,
-                                &recovery->suspects.summary, recovery->intents.pending,
-                                recovery->intents.pending_count),
+                                &recovery->suspects.summary, recovery->suspects.lost,
+                                recovery->intents.pending, recovery->intents.pending_count),
                   NULL);
 }
 
@@ -374,7 +374,10 @@ static int finish_without_moves(struct recovery *recovery, const char *note)
 {
     if (recovery->intents.pending_count > 0)
         return done(recovery);
-    return append(recovery, nothing_describe(recovery->ticket, what_stands(recovery), note), NULL);
+    return append(
+        recovery,
+        nothing_describe(recovery->ticket, what_stands(recovery), recovery->suspects.lost, note),
+        NULL);
 }
 
 static int recover_with_history(struct recovery *recovery)
@@ -401,7 +404,7 @@ static int recover_opened(struct recovery *recovery)
                 "no good generation is there: nothing can be told to have changed, and nothing is "
                 "put back");
     return append(recovery,
-                  nothing_describe(recovery->ticket, what_stands(recovery),
+                  nothing_describe(recovery->ticket, what_stands(recovery), NULL,
                                    "no good generation is there, so nothing could be put back"),
                   NULL);
 }

@@ -9,6 +9,7 @@
 #include "good.h"
 #include "install.h"
 #include "journal.h"
+#include "lost.h"
 #include "quarantine.h"
 #include "vars.h"
 
@@ -91,6 +92,24 @@ void status_case_of(const struct journal *journal, struct status_case *last)
     *last = found;
 }
 
+static int probe_lost(const struct place *place, const struct journal *journal,
+                      struct status *status)
+{
+    struct lost lost = {0};
+    int error = lost_of(journal, &lost);
+
+    if (error)
+        return error;
+    lost_forget_standing(place, &lost);
+    status->lost = lost.count;
+    if (lost.count) {
+        snprintf(status->lost_set, sizeof status->lost_set, "%s", lost.items[0].set);
+        snprintf(status->lost_path, sizeof status->lost_path, "%s", lost.items[0].path);
+    }
+    lost_free(&lost);
+    return 0;
+}
+
 static int probe_journal(const struct place *place, struct status *status, struct diag *diag)
 {
     struct journal journal = {0};
@@ -100,8 +119,9 @@ static int probe_journal(const struct place *place, struct status *status, struc
         return error;
     status_case_of(&journal, &status->last);
     status->journal_broken_line = journal.broken_line;
+    error = probe_lost(place, &journal, status);
     journal_free(&journal);
-    return 0;
+    return error;
 }
 
 static int probe_generations(const struct place *place, struct status *status)
@@ -173,7 +193,8 @@ int status_probe(const struct place *place, const char *run_dir, struct status *
     return 0;
 }
 
-bool status_wants_attention(const struct status *status)
+/* Not in the normal state. */
+static bool is_away_from_normal(const struct status *status)
 {
     const struct this_boot *boot = &status->boot;
 
@@ -183,6 +204,11 @@ bool status_wants_attention(const struct status *status)
         return true;
     return boot->ticket_state == RECORD_VALID && boot->ticket.stance == STANCE_PROBATION &&
            !status->receipt_good;
+}
+
+bool status_wants_attention(const struct status *status)
+{
+    return is_away_from_normal(status) || (status->live && status->lost > 0);
 }
 
 /* ---- words ---- */
@@ -246,7 +272,7 @@ static void print_code(const struct status *status, FILE *out)
     } else {
         fprintf(out, "Case:   %u, boot %u", last->number, last->boot);
     }
-    fprintf(out, "%s\n", status_wants_attention(status) ? "" : ", over");
+    fprintf(out, "%s\n", is_away_from_normal(status) ? "" : ", over");
 }
 
 static void print_sets(const struct status_case *last, FILE *out)
@@ -266,7 +292,9 @@ static void print_deed(const struct status_case *last, FILE *out)
 {
     if (last->moved == 0 && last->put_back == 0 && last->taken_out == 0) {
         fputs(last->paths ? "Done:   not finished; it goes on at the next boot\n"
-                          : "Done:   nothing: nothing had changed since the last good boot\n",
+              : last->beyond_help
+                  ? "Done:   nothing: no good version is left of what went\n"
+                  : "Done:   nothing: nothing had changed since the last good boot\n",
               out);
         return;
     }
@@ -275,7 +303,7 @@ static void print_deed(const struct status_case *last, FILE *out)
         fprintf(out, " as good generation %u has it", last->generation);
     fprintf(out, ", %zu taken out", last->taken_out);
     if (last->unprotected)
-        fprintf(out, "; %zu without a good version: NO PROTECTION there", last->unprotected);
+        fprintf(out, "; %zu of them without a good version", last->unprotected);
     if (last->beyond_help)
         fprintf(out, "; %zu gone without a good version", last->beyond_help);
     if (last->failed)
@@ -307,6 +335,18 @@ static void print_ticket_case(const struct status *status, FILE *out)
     fprintf(out, "Done:   %s\n", text);
 }
 
+static void print_lost(const struct status *status, FILE *out)
+{
+    if (!status->lost)
+        return;
+    fprintf(out, "Lost:   %s is WITHOUT PROTECTION: %s", status->lost_set, status->lost_path);
+    if (status->lost > 1)
+        fprintf(out, " and %zu more are", status->lost - 1);
+    else
+        fputs(" is", out);
+    fputs(" not there, and no good version is left\n", out);
+}
+
 static void print_next(const struct status *status, FILE *out)
 {
     char text[256];
@@ -316,6 +356,11 @@ static void print_next(const struct status *status, FILE *out)
     if (status->live && status->boot.mode != MODE_NORMAL) {
         banner_next(&status->boot, &status->policy, text, sizeof text);
         fprintf(out, "Next:   %s\n", text);
+    } else if (status->lost) {
+        fprintf(out,
+                "Next:   install %s again; until then it makes no good generation. If it is to "
+                "stay as it is: backstop good take --now\n",
+                status->lost_set);
     } else if (status->live && status->held && status->last.set_count) {
         fprintf(out, "Next:   nothing now. Tell whoever supplies %s; give the case number\n",
                 status->last.sets[0]);
@@ -332,6 +377,7 @@ void status_print(const struct status *status, FILE *out)
         print_ticket_case(status, out);
     else if (status->last.number)
         print_case(status, out);
+    print_lost(status, out);
     print_next(status, out);
     print_good(status, out);
     if (status->journal_broken_line)
@@ -411,6 +457,11 @@ struct json_object *status_json(const struct status *status)
     add_number(object, "generation", status->generation);
     add_number(object, "generations", status->generations);
     add_number(object, "quarantined", status->held);
+    add_number(object, "lost", status->lost);
+    if (status->lost) {
+        add_text(object, "lost-set", status->lost_set);
+        add_text(object, "lost-path", status->lost_path);
+    }
     add_number(object, "journal-broken-line", status->journal_broken_line);
     return object;
 }

@@ -36,6 +36,9 @@ struct status {
     size_t generations;
     struct status_case last;
     size_t held; /* suspects in quarantine */
+    /* that a recovery left without a good version, with nothing there since: without protection */
+    size_t lost;
+    char lost_set[64], lost_path[256]; /* of the first */
     size_t journal_broken_line;
     bool receipt_good; /* this boot has proved good */
 };
@@ -49,7 +52,7 @@ void status_case_of(const struct journal *journal, struct status_case *last);
 void status_print(const struct status *status, FILE *out);
 struct json_object;
 struct json_object *status_json(const struct status *status);
-/* True where somebody should look: not in the normal state. */
+/* True where somebody should look: not in the normal state, or a part without protection. */
 bool status_wants_attention(const struct status *status);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "io.h"
+#include "lost.h"
 #include "suspects.h"
 #include "unmounted.h"
 
@@ -305,6 +306,15 @@ static void twins_find(struct finding *finding)
 
 /* ---- all of it ---- */
 
+static void note_lost(struct finding *finding)
+{
+    for (size_t i = 0; i < finding->changes->count; i++) {
+        const struct change *change = &finding->changes->items[i];
+        if (change->kind == CHANGE_GONE && !finding->rows[i].has_good && !finding->rows[i].never)
+            lost_note(&finding->suspects->lost, change_path(change), change->set_name);
+    }
+}
+
 static int make_room(struct finding *finding)
 {
     size_t count = finding->changes->count + 1;
@@ -337,6 +347,7 @@ static void find_all(struct finding *finding, const struct sets *sets, enum rung
             move_add(finding, i);
     }
     twins_find(finding);
+    note_lost(finding);
 }
 
 int suspects_find(const struct place *place, const struct sets *sets, struct good_history *history,
@@ -367,5 +378,6 @@ void suspects_free(struct suspects *suspects)
     free(suspects->holds);
     free(suspects->moves);
     free(suspects->goods);
+    json_object_put(suspects->lost);
     *suspects = (struct suspects){0};
 }

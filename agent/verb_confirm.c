@@ -116,6 +116,21 @@ static bool run_systemctl(const char *option)
            WEXITSTATUS(status) == 0;
 }
 
+static void notify_good(const struct confirm *confirm)
+{
+    char message[160];
+
+    if (confirm->taken.generation && !confirm->taken.unchanged) {
+        snprintf(message, sizeof message, "Good generation %u was taken: %zu files became good.",
+                 confirm->taken.generation, confirm->taken.promoted);
+        notify(NOTICE_GENERATION, &confirm->boot, message);
+    }
+    if (confirm->boot.has_receipt && confirm->boot.receipt.outcome == OUTCOME_GOOD)
+        notify(NOTICE_GOOD, &confirm->boot, NULL);
+    if (confirm->case_ended)
+        notify(NOTICE_CASE_END, &confirm->boot, NULL);
+}
+
 static int good(struct confirm *confirm, const struct confirm_words *words)
 {
     int error;
@@ -129,8 +144,7 @@ static int good(struct confirm *confirm, const struct confirm_words *words)
     /* what was receipted or asked for while we waited */
     this_boot_probe(confirm->run_dir, &confirm->boot);
     error = confirm_good(confirm);
-    if (confirm->boot.has_receipt && confirm->boot.receipt.outcome == OUTCOME_GOOD)
-        notify(NOTICE_GOOD, &confirm->boot, NULL);
+    notify_good(confirm);
     /* not with a receipt that nothing took: the stage would choose safe mode again */
     if (!error && confirm_returns(confirm) && confirm->boot.has_receipt &&
         confirm->boot.receipt.outcome == OUTCOME_GOOD && !words->no_reboot) {

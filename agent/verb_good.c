@@ -12,11 +12,10 @@
 #include "good.h"
 #include "io.h"
 #include "manifest.h"
+#include "notify.h"
 #include "options.h"
 #include "reserve.h"
 #include "text.h"
-
-#define IDENTITIES "identities" /* in RUN_DIR, written at the start of the boot */
 
 static uint64_t bytes_of(const struct inventory *good)
 {
@@ -195,6 +194,10 @@ static void print_taken(const struct good_result *result)
     if (result->held_back)
         printf("%zu that arrived after this boot began wait for a boot that runs with them.\n",
                result->held_back);
+    if (result->lost)
+        printf(
+            "%zu that a recovery took out are still missing; their sets stay as they were good.\n",
+            result->lost);
 }
 
 static int take_with(const struct place *place, const struct inventory *started, uint32_t boot,
@@ -218,6 +221,12 @@ static int take_with(const struct place *place, const struct inventory *started,
         return EXIT_FAILED;
     reserve_keep(place); /* where there is room to spare; a recovery manages without */
     print_taken(&result);
+    if (place->live && !result.unchanged) {
+        struct this_boot here;
+
+        this_boot_probe(RUN_DIR, &here);
+        notify(NOTICE_GENERATION, &here, NULL);
+    }
     return EXIT_OK;
 }
 
@@ -228,7 +237,7 @@ static int read_identities(const struct place *place, struct inventory *started,
 
     if (run < 0)
         return error;
-    error = manifest_read(run, IDENTITIES, started, diag);
+    error = manifest_read(run, IDENTITIES_NAME, started, diag);
     close(run);
     return error;
 }
@@ -240,7 +249,8 @@ static int take_here(struct place *place, const struct options *options, struct 
 
     if (error && !options->now) {
         diag_report(diag, DIAG_ERROR,
-                    RUN_DIR "/" IDENTITIES ": %s; without it nobody can say what this boot started "
+                    RUN_DIR "/" IDENTITIES_NAME
+                            ": %s; without it nobody can say what this boot started "
                             "with: `backstop good take --now` takes all as it stands",
                     strerror(-error));
         return EXIT_NOT_HERE;

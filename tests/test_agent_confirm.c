@@ -633,6 +633,128 @@ static void a_rebuild_is_in_the_journal(void **state)
     journal_free(&journal);
 }
 
+static size_t records_now(const char *event, struct journal *journal)
+{
+    size_t count = 0;
+
+    assert_int_equal(place_open_state(&place, true), 0);
+    assert_int_equal(journal_read(&place, journal, NULL), 0);
+    for (size_t i = 0; i < journal->count; i++)
+        count += !event || strcmp(journal_text(journal->records[i], "event"), event) == 0;
+    return count;
+}
+
+/* A case ends with a normal boot that proves good, and is said to have ended once. */
+static void the_end_of_a_case(void **state)
+{
+    static const struct {
+        const char *name;
+        struct ticket ticket;
+        enum applied applied; /* with anything: an early report in that boot */
+        bool ends;
+    } rows[] = {
+        {"no case", {.case_open = 0}, APPLIED_NONE, false},
+        {"one failed boot", {.case_open = 1, .failures = 1}, APPLIED_NONE, true},
+        {"probation",
+         {.case_open = 1, .stance = STANCE_PROBATION, .rung = RUNG_ALL},
+         APPLIED_NONE,
+         true},
+        {"safe mode",
+         {.case_open = 1, .stance = STANCE_RECOVERY, .rung = RUNG_ALL},
+         APPLIED_PUT_BACK,
+         false},
+        {"nothing to put back",
+         {.case_open = 1, .stance = STANCE_RECOVERY, .rung = RUNG_ALL},
+         APPLIED_NOTHING,
+         true},
+        {"uncounted", {.case_open = 1, .failures = 1, .stored = STORED_NOWHERE}, 0, false},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct ticket ticket = rows[i].ticket;
+        struct early_report early = {.number = 9,
+                                     .applied = rows[i].applied,
+                                     .mode = rows[i].applied == APPLIED_PUT_BACK ? MODE_SAFE
+                                                                                 : MODE_NORMAL};
+        struct journal journal = {0};
+        struct confirm confirm;
+        uint8_t bytes[TICKET_SIZE];
+
+        if (i > 0)
+            assert_int_equal(begin(state), 0);
+        print_message("  %s\n", rows[i].name);
+        ticket.number = 9;
+        ticket.case_number = 2;
+        ticket.first_reason = REASON_FAILED_CRASH;
+        if (i + 1 < ROWS(rows))
+            ticket.stored = STORED_NVRAM;
+        start_of_boot(UNTOLD);
+        if (rows[i].applied != APPLIED_NONE)
+            assert_int_equal(early_report_write(run_dir, &early), 0);
+        ticket_encode(&ticket, bytes);
+        fake_put(ours, TICKET_VARIABLE, bytes, sizeof bytes, VAR_BS | VAR_RT);
+        for (int k = 0; k < 2; k++) { /* again, as after a kexec: it has ended already */
+            confirm = open_confirm();
+            confirm.boot.has_receipt = false;
+            assert_int_equal(confirm_good(&confirm), 0);
+            assert_int_equal(confirm.case_ended, rows[i].ends && k == 0);
+        }
+        assert_int_equal(records_now("case-end", &journal), rows[i].ends);
+        if (rows[i].ends) {
+            const struct json_object *last = journal.records[journal.count - 1];
+
+            assert_string_equal(journal_text(last, "event"), "case-end");
+            assert_int_equal(journal_number(last, "case"), 2);
+            assert_int_equal(journal_number(last, "boot"), 9);
+            assert_int_equal(journal_number(last, "generation"), 1);
+            assert_string_equal(journal_text(last, "reason"), reason_string(REASON_FAILED_CRASH));
+        }
+        journal_free(&journal);
+        if (i + 1 < ROWS(rows))
+            assert_int_equal(end(state), 0);
+    }
+}
+
+/* A receipt that nothing took: the stage will count this boot as failed, and the case goes on. */
+static void a_case_does_not_end_without_a_receipt(void **state)
+{
+    struct journal journal = {0};
+    struct confirm confirm;
+
+    (void)state;
+    start_of_boot(PROBATION);
+    written.answer = -EIO;
+    confirm = open_confirm();
+    assert_int_equal(confirm_good(&confirm), -EIO);
+    assert_false(confirm.case_ended);
+    assert_int_equal(records_now("case-end", &journal), 0);
+    journal_free(&journal);
+}
+
+/* The first good boot takes a generation and says so; one with nothing new writes nothing here. */
+static void a_generation_is_in_the_journal_and_a_healthy_boot_is_not(void **state)
+{
+    struct journal journal = {0};
+    struct confirm confirm;
+
+    (void)state;
+    start_of_boot(NORMAL);
+    confirm = open_confirm();
+    assert_int_equal(confirm_good(&confirm), 0);
+    assert_int_equal(records_now(NULL, &journal), 1);
+    assert_string_equal(journal_text(journal.records[0], "event"), "good");
+    assert_int_equal(journal_number(journal.records[0], "generation"), 1);
+    assert_int_equal(journal_number(journal.records[0], "boot"), 9);
+    assert_true(journal_number(journal.records[0], "promoted") > 0);
+    journal_free(&journal);
+    confirm = open_confirm();
+    confirm.boot.has_receipt = false; /* as in the next boot */
+    assert_int_equal(confirm_good(&confirm), 0);
+    assert_true(confirm.taken.unchanged);
+    assert_int_equal(records_now(NULL, &journal), 1);
+    journal_free(&journal);
+}
+
 static void journal_entries_have_their_fields(void **state)
 {
     char fields[NOTICE_FIELDS][NOTICE_FIELD_SIZE];
@@ -686,6 +808,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(there_is_nothing_to_leave_in_normal_mode, begin, end),
         cmocka_unit_test_setup_teardown(a_receipt_of_another_number_does_not_count, begin, end),
         cmocka_unit_test_setup_teardown(a_rebuild_is_in_the_journal, begin, end),
+        cmocka_unit_test_setup_teardown(the_end_of_a_case, begin, end),
+        cmocka_unit_test_setup_teardown(a_case_does_not_end_without_a_receipt, begin, end),
+        cmocka_unit_test_setup_teardown(a_generation_is_in_the_journal_and_a_healthy_boot_is_not,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(journal_entries_have_their_fields, begin, end),
     };
 
