@@ -17,6 +17,21 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+const char *stage_string(enum stage stage)
+{
+    static const char *const names[STAGES] = {"firmware", "kernel", "initramfs", "early", "booted"};
+
+    return names[stage];
+}
+
+static void stage_reach(struct boot *boot, enum stage stage)
+{
+    if (stage <= boot->stage)
+        return;
+    boot->stage = stage;
+    boot->reached[stage] = now() - boot->started;
+}
+
 static void phase_add(struct session *session, const char *who, const char *what)
 {
     struct boot *boot = session_boot(session);
@@ -24,8 +39,7 @@ static void phase_add(struct session *session, const char *who, const char *what
     boot->phases = realloc(boot->phases, (boot->phase_count + 1) * sizeof *boot->phases);
     if (boot->phases == NULL)
         abort();
-    boot->phases[boot->phase_count++] =
-        (struct phase){now() - boot->started, text_format("%s: %s", who, what)};
+    boot->phases[boot->phase_count++] = (struct phase){now() - boot->started, who, text_copy(what)};
     session_say(session, who, "%s", what);
 }
 
@@ -51,12 +65,33 @@ static void note_fault(struct session *session, struct boot *boot, const char *l
     phase_add(session, "kernel", place);
 }
 
+/* What initramfs-tools and dracut, and then systemd, say first. */
+static void note_stage(struct boot *boot, const char *line)
+{
+    if (!boot->kernel)
+        return;
+    if (strstr(line, "Loading, please wait") != NULL || text_starts(line, "Begin: ") ||
+        strstr(line, "Running in initrd") != NULL)
+        stage_reach(boot, STAGE_INITRAMFS);
+    else if (text_starts(line, "Welcome to ") && strstr(line, "initramfs") == NULL)
+        stage_reach(boot, STAGE_EARLY);
+}
+
+static void note_time(struct boot *boot, const char *line)
+{
+    double stamp = 0;
+
+    if (sscanf(line, "[%lf]", &stamp) == 1)
+        boot->guest = stamp;
+}
+
 /* How far it is, in what initramfs-tools and systemd say. */
 static void note_progress(struct session *session, struct boot *boot, const char *text)
 {
     boot->initramfs =
         boot->initramfs || (boot->kernel && strstr(text, "Begin: Running /scripts/init-premount"));
     boot->early = boot->early || (boot->kernel && text_starts(text, "Welcome to "));
+    note_stage(boot, text);
     faults_console(session, text);
 }
 
@@ -66,8 +101,10 @@ static void console_line(void *context, const char *line)
     struct boot *boot = session_boot(session);
     const char *text = without_time(line);
 
+    note_time(boot, line);
     if (!boot->kernel && strstr(line, "Linux version") != NULL) {
         boot->kernel = true;
+        stage_reach(boot, STAGE_KERNEL);
         phase_add(session, "kernel", "starts");
     } else if (!boot->panic && strstr(line, "Kernel panic - not syncing") != NULL) {
         boot->panic = true;
@@ -96,6 +133,8 @@ static void channel_line(void *context, const struct channel_message *message)
 
             boot->hello = true;
             boot->hello_at = now();
+            stage_reach(boot, STAGE_BOOTED);
+            boot_picture(session);
             memcpy(boot->target, message->target, sizeof boot->target);
             phase_add(session, "system", what);
         }
@@ -193,6 +232,7 @@ static void take_record(struct session *session, struct boot *boot, const struct
     } else {
         boot->receipt = *record;
         boot->good = strcmp(record_word(record, "outcome"), "good") == 0;
+        boot_picture(session);
         say_receipt(session, boot, source_names[source]);
     }
 }
@@ -284,12 +324,15 @@ int boot_start(struct session *session, const char *marker)
     struct machine_taker taker = {console_line, channel_line, qmp_line, session};
     struct boot *boot = boot_add(session);
     TEXT_AUTO console = text_format("%s/%s", session->dir, boot->console);
+    TEXT_AUTO screen = screen_path(session, "");
+    bool counted = strcmp(session->accel, ACCEL_COUNTED) == 0; /* its figures need no screen */
     TEXT_AUTO errors = text_format("%s/qemu.log", session->dir);
     struct machine_setup setup = {.accel = session->accel,
                                   .disk = session->disk_path,
                                   .vars = session->vars_path,
                                   .payload = session->payload,
                                   .console = console,
+                                  .screen = counted ? NULL : screen,
                                   .errors = errors};
     int error;
 
@@ -316,6 +359,7 @@ static void boot_ended(struct session *session)
 
     boot->ended = now();
     boot->gone = true;
+    screen_keep(session);
     boot_read_records(session, boot, true);
     session->on = false;
     if (boot->end != NULL)
@@ -345,16 +389,19 @@ static int follow_once(struct session *session)
     if (!session->on)
         return 0;
     if (now() - (double)session->heard > SILENCE_LIMIT) {
+        boot_look(session);
         boot_cut(session, "stuck");
         return session_fail(session, "boot %u: no event for %d s of host time", boot->index,
                             SILENCE_LIMIT);
     }
     if (boot->panic && now() - (double)session->heard > PANIC_LIMIT) {
+        boot_look(session);
         boot_cut(session, "panic, no reset");
         return session_fail(session, "boot %u: the kernel panicked and did not reset in %d s",
                             boot->index, PANIC_LIMIT);
     }
     if (now() - boot->started > BOOT_LIMIT) {
+        boot_look(session);
         boot_cut(session, "too long");
         return session_fail(session, "boot %u: not over after %d s of host time", boot->index,
                             BOOT_LIMIT);

@@ -126,6 +126,7 @@ static int boot_one(struct session *session)
     if (session->on && !boot->hello) {
         if (boot_watch(session, never, HANG_SECONDS) < 0)
             return -1;
+        boot_look(session);
         boot_cut(session, "hung, switched off");
     }
     return session->on ? 0 : look(session);

@@ -234,6 +234,7 @@ static void act(struct session *session, struct fault *fault)
         break;
     case WHAT_HANG:
         machine_qmp(machine, "stop");
+        boot_look(session);
         boot_cut(session, "hung, switched off");
         break;
     case WHAT_RESET:

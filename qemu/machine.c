@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 64
@@ -60,6 +62,10 @@ static void add_platform(struct arguments *arguments, const struct machine_setup
     if (setup->network) {
         add(arguments, "-netdev", text_copy("hubport,id=network,hubid=0"));
         add(arguments, "-device", text_copy("virtio-net-pci,netdev=network,romfile="));
+    }
+    if (setup->screen != NULL) {
+        add(arguments, "-device", text_copy("VGA,xres=800,yres=600"));
+        add(arguments, "-action", text_copy("shutdown=pause"));
     }
 }
 
@@ -164,6 +170,7 @@ static int spawn(struct machine *machine, const struct machine_setup *setup,
     if (pid < 0)
         return -errno;
     machine->pid = pid;
+    machine->screen = setup->screen != NULL ? text_copy(setup->screen) : NULL;
     return 0;
 }
 
@@ -202,18 +209,43 @@ static void channel_taken(void *context, const char *line)
         machine->taker.channel(machine->taker.context, &message);
 }
 
+static void qmp_send(struct machine *machine, const char *command)
+{
+    (void)send(machine->fds[MACHINE_QMP], command, strlen(command), MSG_NOSIGNAL);
+}
+
+void machine_picture(struct machine *machine, const char *path)
+{
+    struct json_object *name = json_object_new_string(path);
+    TEXT_AUTO command = text_format("{\"execute\":\"screendump\",\"arguments\":"
+                                    "{\"filename\":%s,\"format\":\"png\"}}\n",
+                                    json_object_to_json_string(name));
+
+    json_object_put(name);
+    if (machine->screen != NULL && !machine->over)
+        qmp_send(machine, command);
+}
+
+static void take_last_picture(struct machine *machine)
+{
+    machine_picture(machine, machine->screen);
+    qmp_send(machine, "{\"execute\":\"quit\"}\n");
+    machine->over = true;
+}
+
 /* QEMU takes no command and sends no event until capabilities are negotiated. */
 static void qmp_taken(void *context, const char *line)
 {
-    static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
     struct machine *machine = context;
     struct qmp_message message;
 
-    if (qmp_parse(line, &message) < 0)
+    if (qmp_parse(line, &message) < 0 || (machine->over && message.kind == QMP_SHUTDOWN))
         return;
     if (message.kind == QMP_GREETING)
-        (void)send(machine->fds[MACHINE_QMP], capabilities, sizeof capabilities - 1, MSG_NOSIGNAL);
+        qmp_send(machine, "{\"execute\":\"qmp_capabilities\"}\n");
     machine->taker.qmp(machine->taker.context, &message);
+    if (message.kind == QMP_SHUTDOWN && machine->screen != NULL)
+        take_last_picture(machine);
 }
 
 /* Bytes taken; 0 at the stream's end, which is then closed. */
@@ -274,11 +306,32 @@ void machine_qmp(struct machine *machine, const char *command)
 {
     TEXT_AUTO line = text_format("{\"execute\":\"%s\"}\n", command);
 
-    (void)send(machine->fds[MACHINE_QMP], line, strlen(line), MSG_NOSIGNAL);
+    qmp_send(machine, line);
+}
+
+static long now_ms(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+void machine_look(struct machine *machine)
+{
+    long end = now_ms() + MACHINE_SCREEN_MS;
+
+    if (machine->pid == 0 || machine->screen == NULL || machine->over)
+        return;
+    machine_qmp(machine, "stop");
+    take_last_picture(machine);
+    while (machine->pid != 0 && now_ms() < end)
+        (void)machine_pump(machine, 100);
 }
 
 void machine_kill(struct machine *machine)
 {
+    text_replace(&machine->screen, NULL);
     close_all(machine->fds);
     if (machine->pid == 0)
         return;

@@ -2,8 +2,9 @@
  * machine.h - one boot of one virtual machine: a QEMU process from power-on to its end.
  *
  * -no-reboot makes every reset the end of the process, so that no reset goes unseen and volatile
- * EFI variables vanish as in a real one. Console, QMP and the guest's agent are socket pairs; QEMU
- * writes the console to a log file as well.
+ * EFI variables vanish as in a real one; a machine with a screen stands still first until its
+ * picture is taken. Console, QMP and the guest's agent are socket pairs; QEMU writes the console to
+ * a log file as well.
  */
 #ifndef BACKSTOP_RIG_MACHINE_H
 #define BACKSTOP_RIG_MACHINE_H
@@ -25,6 +26,7 @@ struct machine_setup {
     const char *vars;    /* this machine's own copy of OVMF_VARS */
     const char *payload; /* raw image, read only; NULL: none */
     const char *console; /* log of the serial console, created */
+    const char *screen;  /* PNG of the screen at the boot's end; NULL: the machine has no screen */
     const char *errors;  /* what QEMU itself says, appended */
 
     const char *disk_rules; /* file of blkdebug's rules for the disk, or NULL */
@@ -49,6 +51,8 @@ struct machine {
     int fds[MACHINE_STREAMS];
     struct line_stream streams[MACHINE_STREAMS];
     struct machine_taker taker;
+    char *screen; /* as in the setup */
+    bool over;    /* its shutdown was seen: it stands still until its screen is taken */
 };
 
 /* 0 or -errno. Whatever the caller's end, QEMU dies with the calling process. */
@@ -63,6 +67,15 @@ long machine_pump(struct machine *machine, int timeout_ms);
 int machine_send(struct machine *machine, const char *line);
 /* Asks QEMU for a command without arguments; its answer comes as a message. */
 void machine_qmp(struct machine *machine, const char *command);
+/* Asks for a PNG of the screen in `path`; the machine runs on. */
+void machine_picture(struct machine *machine, const char *path);
+/*
+ * Stops the machine and takes its screen, so that nothing goes on after the picture; for at most
+ * MACHINE_SCREEN_MS of the host. Afterwards it can only be killed. Not for a power cut: stopping
+ * completes the disk's writes.
+ */
+void machine_look(struct machine *machine);
+#define MACHINE_SCREEN_MS 10000
 /* SIGKILL, which is what a power cut is; nothing to do if it is off. */
 void machine_kill(struct machine *machine);
 

@@ -1,6 +1,7 @@
 /* rig - runs Backstop's scenarios on virtual machines. */
 #include "bench.h"
 #include "chaos.h"
+#include "report.h"
 #include "run.h"
 #include "steps.h"
 
@@ -20,7 +21,7 @@ static int usage(const char *complaint)
     }
     fputs("usage: rig list | show NAME | steps\n"
           "       rig [options] run NAME... | run --all | run --tag TAG | provision | demo\n"
-          "       rig [options] bench SCRIPT\n"
+          "       rig [options] report [RESULTS-DIR] | bench SCRIPT\n"
           "       rig [options] chaos [--boots N] [--seed S] [--budget SECONDS] [--tries N] "
           "[--fresh]\n"
           "  -j N              machines side by side (default 1)\n"
@@ -28,7 +29,7 @@ static int usage(const char *complaint)
           "  --resume          what passed before, with all the same, is not run again\n"
           "  --keep            keep the disks of scenarios that passed\n"
           "  --live            the timeline on stdout\n"
-          "  --out DIR         logs and results (default RIG/out)\n"
+          "  --out DIR         logs and results, or where the report goes (default RIG/out)\n"
           "  --rig DIR         images and states (default build/rig)\n"
           "  --scenarios DIR   (default qemu/scenarios)\n"
           "exit code: 0 all passed, 1 one failed, 2 wrong use\n",
@@ -150,6 +151,7 @@ static int bench(struct rig *rig, const char *script)
 
 struct options {
     bool all;
+    bool out; /* --out was given */
     const char *tag;
 };
 
@@ -226,6 +228,18 @@ static int verb_chaos(struct rig *rig, struct options *options, char *const word
     return chaos_verb(rig, words);
 }
 
+/* Beside the results, unless --out says where to. */
+static int verb_report(struct rig *rig, struct options *options, char *const words[])
+{
+    TEXT_AUTO usual = text_format("%s/out", rig->dir);
+    const char *results = words[0] != NULL ? words[0] : usual;
+
+    if (words[0] != NULL && words[1] != NULL)
+        return usage("report takes one directory");
+    return report_make(rig, results, options->out ? rig->out : results) == 0 ? EXIT_PASSED
+                                                                             : EXIT_FAILED;
+}
+
 #define ANY_NUMBER (-1)
 #define OWN_OPTIONS (-2) /* all that is behind the name is the verb's own */
 
@@ -236,9 +250,15 @@ struct line_verb {
 };
 
 static const struct line_verb line_verbs[] = {
-    {"list", 0, verb_list},        {"steps", 0, verb_steps},           {"show", 1, verb_show},
-    {"demo", 0, verb_demo},        {"provision", 0, verb_provision},   {"bench", 1, verb_bench},
-    {"run", ANY_NUMBER, verb_run}, {"chaos", OWN_OPTIONS, verb_chaos},
+    {"list", 0, verb_list},
+    {"steps", 0, verb_steps},
+    {"show", 1, verb_show},
+    {"demo", 0, verb_demo},
+    {"provision", 0, verb_provision},
+    {"bench", 1, verb_bench},
+    {"run", ANY_NUMBER, verb_run},
+    {"report", ANY_NUMBER, verb_report},
+    {"chaos", OWN_OPTIONS, verb_chaos},
 };
 
 static const struct line_verb *find_verb(const char *name)
@@ -273,9 +293,10 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
             rig->keep = true;
         else if (option == 'l')
             rig->live = true;
-        else if (option == 'o')
+        else if (option == 'o') {
             rig->out = optarg;
-        else if (option == 'r')
+            options->out = true;
+        } else if (option == 'r')
             rig->dir = optarg;
         else if (option == 's')
             rig->scenarios = optarg;

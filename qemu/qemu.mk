@@ -7,8 +7,8 @@ include qemu/proof.mk
 #: make rig-smoke   the few that show the most in the least time
 RIG_PROGRAM := $(B)/qemu/rig
 RIG_SRC     := $(filter-out qemu/main.c,$(sort $(wildcard qemu/*.c)))
-RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o)
-RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err
+RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o
+RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err -lm
 # For tests/test_rig_*: the runner without its main().
 RIG_HOST_OBJS := $(RIG_OBJS)
 RIG_JOBS    ?= $(shell n=$$(nproc); [ "$$n" -gt 1 ] && echo 2 || echo 1)
@@ -20,6 +20,16 @@ $(B)/qemu/%.o: qemu/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -c -o $@ $<
+
+# The report's style sheet as a C string.
+$(B)/qemu/report_style.c: qemu/report/style.css
+	@mkdir -p $(@D)
+	$(Q){ echo 'extern const char report_style[]; const char report_style[] ='; \
+	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $<; echo ';'; } >$@
+
+$(B)/qemu/report_style.o: $(B)/qemu/report_style.c
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
 $(RIG_PROGRAM): $(RIG_OBJS) $(B)/qemu/main.o
 	$(call say,LD,$@)

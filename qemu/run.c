@@ -5,6 +5,7 @@
  * resumes takes such a result as it stands.
  */
 #include "run.h"
+#include "report.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -61,6 +62,8 @@ static int perform(const struct rig *rig, struct session *session, const struct 
     } else if (*reason == NULL) {
         *reason = text_copy(strerror(-error));
     }
+    if (session->dir == NULL)
+        result_write_unbegun(scenario, dir, *reason);
     return error;
 }
 
@@ -161,6 +164,7 @@ static int run_all(const struct rig *rig, const struct scenario *const *chosen, 
         reap_one(&tally);
         running--;
     }
+    (void)report_make(rig, rig->out, rig->out);
     if (tally.left_out > 0)
         printf("rig: %zu scenarios, %zu ended well, %zu left out\n", count, tally.passed,
                tally.left_out);
@@ -176,7 +180,9 @@ static int prepare_states(const struct rig *rig, const struct scenario *const *c
         if (rig->resume && passed_before(rig, chosen[i]))
             continue;
         if (state_prepare(rig, chosen[i]->start, &reason) < 0) {
-            printf("%s\n0 passed, %zu failed\n", reason, count);
+            printf("%s\n", reason);
+            (void)report_make(rig, rig->out, rig->out);
+            printf("0 passed, %zu failed\n", count);
             return EXIT_FAILED;
         }
     }

@@ -1,12 +1,12 @@
 #include "chaos.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "evidence.h"
 
 static double now(void)
 {
@@ -14,6 +14,11 @@ static double now(void)
 
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+double session_seconds(const struct session *session)
+{
+    return now() - session->started;
 }
 
 int session_open(struct session *session, const struct scenario *scenario, const char *dir)
@@ -35,6 +40,7 @@ static void boot_free(struct boot *boot)
         free(boot->phases[i].what);
     free(boot->phases);
     free(boot->console);
+    free(boot->screen);
     free(boot->where);
     nvram_free(&boot->before);
 }
@@ -70,6 +76,7 @@ void session_close(struct session *session)
     free(session->vars_path);
     free(session->run_output);
     free(session->reason);
+    json_object_put(session->evidence);
     memset(session, 0, sizeof *session);
 }
 
@@ -105,7 +112,7 @@ void session_say(struct session *session, const char *who, const char *format, .
 {
     va_list arguments;
     char *text = NULL;
-    double at = now() - session->started;
+    double at = session_seconds(session);
 
     va_start(arguments, format);
     if (vasprintf(&text, format, arguments) < 0)
@@ -174,101 +181,8 @@ int session_perform(struct session *session)
         if (!scenario->steps[i].verb->is_check)
             break;
     }
+    boot_look(session);
     boot_cut(session, "end of the scenario");
+    session->evidence = evidence_read(session);
     return failed ? -EPROTO : 0;
-}
-
-static void put_text(struct json_object *object, const char *key, const char *value)
-{
-    json_object_object_add(object, key, value != NULL ? json_object_new_string(value) : NULL);
-}
-
-static void put_seconds(struct json_object *object, const char *key, double seconds)
-{
-    char text[32];
-
-    snprintf(text, sizeof text, "%.1f", seconds);
-    json_object_object_add(object, key, json_object_new_double_s(seconds, text));
-}
-
-static void put_record(struct json_object *object, const char *key, const struct record *record)
-{
-    struct json_object *fields = json_object_new_object();
-    const char *name;
-
-    for (size_t i = 0; (name = record_field_name(record->kind, i)) != NULL && record->whole; i++) {
-        const char *word = record_word(record, name);
-        uint32_t value = 0;
-
-        record_field(record, name, &value);
-        json_object_object_add(fields, name,
-                               word != NULL ? json_object_new_string(word)
-                                            : json_object_new_int64((int64_t)value));
-    }
-    json_object_object_add(object, key, fields);
-}
-
-static struct json_object *boot_json(const struct boot *boot)
-{
-    struct json_object *object = json_object_new_object(), *phases = json_object_new_array();
-
-    json_object_object_add(object, "boot", json_object_new_int64((int64_t)boot->index));
-    put_text(object, "console", boot->console);
-    put_text(object, "end", boot->end);
-    put_text(object, "target", boot->hello ? boot->target : NULL);
-    put_text(object, "fault", boot->where);
-    json_object_object_add(object, "panic", json_object_new_boolean(boot->panic));
-    json_object_object_add(object, "good", json_object_new_boolean(boot->good));
-    json_object_object_add(object, "counted", json_object_new_boolean(boot->counted));
-    put_seconds(object, "seconds", boot->ended - boot->started);
-    put_record(object, "ledger", &boot->ledger);
-    put_record(object, "receipt", &boot->receipt);
-    for (size_t i = 0; i < boot->phase_count; i++) {
-        struct json_object *phase = json_object_new_object();
-
-        put_seconds(phase, "at", boot->phases[i].at);
-        put_text(phase, "what", boot->phases[i].what);
-        json_object_array_add(phases, phase);
-    }
-    json_object_object_add(object, "phases", phases);
-    return object;
-}
-
-static struct json_object *finding_json(const struct finding *finding)
-{
-    struct json_object *object = json_object_new_object();
-
-    json_object_object_add(object, "line", json_object_new_int64((int64_t)finding->step->line));
-    put_text(object, "step", finding->step->text);
-    json_object_object_add(object, "passed", json_object_new_boolean(finding->passed));
-    put_text(object, "reason", finding->reason);
-    return object;
-}
-
-int session_write_result(const struct session *session)
-{
-    struct json_object *object = json_object_new_object();
-    struct json_object *boots = json_object_new_array(), *steps = json_object_new_array();
-    TEXT_AUTO path = text_format("%s/result.json", session->dir);
-    const char *text;
-    int error;
-
-    put_text(object, "scenario", session->scenario->name);
-    put_text(object, "title", session->scenario->title);
-    put_text(object, "proves", session->scenario->proves);
-    json_object_object_add(object, "passed", json_object_new_boolean(session->reason == NULL));
-    put_text(object, "reason", session->reason);
-    put_text(object, "accel", session->accel);
-    put_seconds(object, "seconds", now() - session->started);
-    for (size_t i = 0; i < session->boot_count; i++)
-        json_object_array_add(boots, boot_json(&session->boots[i]));
-    for (size_t i = 0; i < session->finding_count; i++)
-        json_object_array_add(steps, finding_json(&session->findings[i]));
-    json_object_object_add(object, "boots", boots);
-    json_object_object_add(object, "steps", steps);
-    text = json_object_to_json_string_ext(object,
-                                          JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-    error = file_write(path, text, strlen(text));
-    json_object_put(object);
-    return error;
 }

@@ -4,6 +4,7 @@
 #ifndef BACKSTOP_RIG_SESSION_H
 #define BACKSTOP_RIG_SESSION_H
 
+#include <json-c/json.h>
 #include <stdio.h>
 #include "disk.h"
 #include "faults.h"
@@ -22,9 +23,13 @@
 enum source { SOURCE_NVRAM = 0, SOURCE_ESP, SOURCES };
 
 struct chaos_watch;
+/* What a boot went through. */
+enum stage { STAGE_FIRMWARE = 0, STAGE_KERNEL, STAGE_INITRAMFS, STAGE_EARLY, STAGE_BOOTED, STAGES };
+const char *stage_string(enum stage stage);
 
 struct phase {
-    double at; /* s since power-on, host time */
+    double at;       /* s since power-on, host time */
+    const char *who; /* "stage", "kernel", "driver", "says", "system", "agent", "qemu" */
     char *what;
 };
 
@@ -32,6 +37,10 @@ struct phase {
 struct boot {
     unsigned index; /* from 1 */
     char *console;  /* file name of its log */
+    char *screen;   /* file name of the picture of its screen, or NULL */
+    enum stage stage;
+    double reached[STAGES]; /* s since power-on, host time */
+    double guest;           /* the last time that its kernel gave, s; 0: none */
     double started, ended;
     struct phase *phases;
     size_t phase_count;
@@ -91,7 +100,8 @@ struct session {
     size_t finding_count;
     struct snapshot *snapshots;
     size_t snapshot_count;
-    char *reason; /* why it failed; NULL so far */
+    char *reason;                 /* why it failed; NULL so far */
+    struct json_object *evidence; /* what lies on the disk at the end; NULL: not read yet */
 };
 
 /* Opens the timeline; disk_path and vars_path are in place in dir. 0 or -errno. */
@@ -100,8 +110,10 @@ int session_open(struct session *session, const struct scenario *scenario, const
 void session_close(struct session *session);
 /* Performs every step; 0 if all passed, else -EPROTO with session->reason. */
 int session_perform(struct session *session);
-/* Writes dir/result.json. 0 or -errno. */
+/* result.c: writes dir/result.json. 0 or -errno. */
 int session_write_result(const struct session *session);
+/* The same for a scenario that could not be begun. */
+int result_write_unbegun(const struct scenario *scenario, const char *dir, const char *reason);
 
 /* Says why the scenario fails; always -EPROTO. The first reason is kept. */
 int session_fail(struct session *session, const char *format, ...)
@@ -110,6 +122,8 @@ int session_fail(struct session *session, const char *format, ...)
 void session_say(struct session *session, const char *who, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* s of the host since it was opened. */
+double session_seconds(const struct session *session);
 /* The boot that is running or was the last; NULL before the first. */
 struct boot *session_boot(const struct session *session);
 
@@ -133,6 +147,19 @@ void boot_cut(struct session *session, const char *end);
 int boot_run(struct session *session, const char *command);
 /* Reads ledger and receipt, from NVRAM and from the ESP where `esp`. */
 void boot_read_records(struct session *session, struct boot *boot, bool esp);
+
+/* screen.c */
+
+/* Where the running boot's picture goes; `which` is "" or "-up". Caller frees. */
+char *screen_path(const struct session *session, const char *which);
+/* Takes the machine's picture as it stands now: for a boot that ends in order, whose last screen is
+ * blank. It runs on. */
+void boot_picture(struct session *session);
+/* Stops the machine for good and takes its picture; boot_cut() follows. Nothing if it is off. */
+void boot_look(struct session *session);
+/* After a boot's end: of one that ended in order the picture from before that end is kept, else
+ * that of the end. */
+void screen_keep(const struct session *session);
 
 /* steps.c */
 extern const struct verb verbs[];

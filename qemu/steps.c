@@ -135,6 +135,7 @@ static int expect_hang(struct session *session, const char *marker, long count)
         boot = session_boot(session);
         if (!boot->marked || boot->hello || boot->panic || boot->gone)
             return fail_boot(session, "a hang");
+        boot_look(session);
         boot_cut(session, "hung, switched off");
     }
     return 0;
@@ -203,6 +204,7 @@ static int ask_and_await(struct session *session, const char *command, bool rese
 
     if (need_on(session) < 0)
         return -EPROTO;
+    boot_picture(session);
     if (machine_send(&session->machine, line) < 0)
         return session_fail(session, "the guest's agent takes no command");
     if (boot_follow_end(session) < 0)
