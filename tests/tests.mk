@@ -173,6 +173,7 @@ check-run: $(TALLY_BIN)
 	$(Q)+$(ASAN_MAKE) $(INTO) test-run LABEL='sanitizers: ' || $(TALLY) 'build with sanitizers' false
 	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
 	$(Q)+$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
+	$(Q)+$(TALLY) 'proof: every call of a small recovery' $(MAKE) $(INTO) proof-calls-short
 	$(foreach s,$(CHECK_RIG),$(call run_rig,$(s)))
 	@$(TALLY)
 

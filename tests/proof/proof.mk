@@ -1,8 +1,39 @@
+#: make proof-calls    power cuts and errors at every system call of the real programs
 #: make proof-mutants  each known-bad build in tests/mutants/ must be found by its layer of the proof
+#
+# PROOF_BUDGET=SECONDS ends a layer after so long; run again, it goes on where it ended.
 #
 # A layer's own part of the Makefile adds its target: PROOF_MUTANTS += proof-mutants-LAYER. Each
 # copies and patches the sources with tests/mutants/mutant.sh, builds, and must see its layer fail.
-.PHONY: proof-mutants
+PROOF_BUDGET ?=
+PROOF_CALLS  := $(B)/tests/proof-calls
+PROOF_CALLS_OBJS := $(patsubst tests/proof/%.c,$(B)/tests/proof/%.o,$(sort $(wildcard tests/proof/*.c)))
+# $(1): directory of the programs, $(2): directory of the results
+PROOF_CALLS_RUN = $(PROOF_CALLS) --programs $(1) --results $(2)
+
+.PHONY: proof-calls proof-calls-short proof-mutants
+
+all: $(PROOF_CALLS)
+
+$(B)/tests/proof/%.o: tests/proof/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests/proof -c -o $@ $<
+
+$(PROOF_CALLS): $(PROOF_CALLS_OBJS) $(B)/core/libcore.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) -ljson-c -lcrypto
+
+proof-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
+	$(Q)mkdir -p $(B)/proof/calls
+	$(Q)$(call PROOF_CALLS_RUN,$(abspath $(B))/agent,$(B)/proof/calls) \
+	    $(if $(PROOF_BUDGET),--budget $(PROOF_BUDGET))
+
+# For `make check`: half a minute, from the start each time.
+proof-calls-short: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
+	$(Q)mkdir -p $(B)/proof/check
+	$(Q)$(call PROOF_CALLS_RUN,$(abspath $(B))/agent,$(B)/proof/check) --fresh --case recover-small \
+	    --kind cut --kind fault --kind memory
 
 # $(1): a layer's target
 define run_mutants

@@ -1,0 +1,39 @@
+/*
+ * cases.h - what is proven: a tree as it stands, and the real program that works on it.
+ */
+#ifndef BACKSTOP_PROOF_CASES_H
+#define BACKSTOP_PROOF_CASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WORDS_MAX 16
+
+/* Where the programs are: "DIR/backstop", "DIR/backstop-early". */
+struct programs {
+    char tool[512], early[512];
+};
+
+struct proof_case {
+    const char *name, *about;
+    /* Makes the tree in `root`, an empty directory, with the real programs. False: it could not;
+     * said on stderr. */
+    bool (*make)(const char *root, const struct programs *programs);
+    /* Words of the command: the first is "tool" or "early"; "@" stands for the root. */
+    const char *words[WORDS_MAX];
+    bool twice;     /* small enough for the second run to be cut as well */
+    bool reorder;   /* and for what a file system may reorder */
+    bool destroys;  /* its purpose is that bytes go */
+    bool always_ok; /* its exit status says nothing: a boot goes on in any case */
+};
+
+extern const struct proof_case proof_cases[];
+extern const size_t proof_case_count;
+
+/* argv and environment of a case on `root`; both to be freed by words_free(). */
+char **case_argv(const struct proof_case *proof_case, const struct programs *programs,
+                 const char *root);
+char **case_environment(const char *root);
+void words_free(char **words);
+
+#endif

@@ -1,0 +1,530 @@
+/*
+ * main.c - proof-calls: the first layer of the proof. `proof-calls --help` says what it does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <openssl/evp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "pool.h"
+
+static const char help[] =
+    "proof-calls: every state-changing system call of Backstop's real programs is a point at "
+    "which\n"
+    "power is cut or the call is refused; run again, the end must be that of a run that nothing\n"
+    "befell, byte and attribute, and no byte that was there before may be lost on the way.\n"
+    "\n"
+    "  proof-calls [options] --programs DIR --results DIR\n"
+    "\n"
+    "  --programs DIR   where backstop and backstop-early are\n"
+    "  --results DIR    where points-KEY.jsonl is kept: a point with a result is not run again.\n"
+    "                   KEY is a hash of the programs and of this one\n"
+    "  --fresh          forgets those results\n"
+    "  --budget SECONDS begins no point after so long, and says how many are left\n"
+    "  --case NAME      of that case alone; may be repeated\n"
+    "  --kind KIND      of that kind alone: cut, twice, fault, memory; may be repeated\n"
+    "  --every N        of each kind every Nth point alone: the others are left out, and said so\n"
+    "  --point CASE/ID  that point alone, with all that it says; its tree is kept\n"
+    "  --list           the cases\n"
+    "  --dir DIR        a directory for the trees, on a file system with trusted xattrs and ACLs;\n"
+    "                   without it /dev/shm, or /tmp where that has none\n"
+    "  -j N             processes at once; without it four a processor\n"
+    "\n"
+    "Kinds of points: cut (c12: before call 12; h12: after half of what call 12 writes), twice\n"
+    "(c12.c5: and the second run before its call 5), fault (e12:EIO: call 12 is refused once, "
+    "E12:EIO:\n"
+    "and every one after it; s12, S12: short writes), memory (m12, M12: request 12 for memory is\n"
+    "refused).\n"
+    "Exit status: 0 every point that was run ended well, 1 one did not, 2 it could not be run.\n";
+
+enum kind { KIND_CUT, KIND_TWICE, KIND_FAULT, KIND_MEMORY, KIND_COUNT };
+static const char *const kind_names[] = {"cut", "twice", "fault", "memory"};
+
+struct options {
+    struct programs programs;
+    const char *results, *dir, *point;
+    const char *cases[32];
+    size_t case_count;
+    bool kinds[KIND_COUNT];
+    bool any_kind, fresh, list;
+    unsigned budget, jobs, every;
+};
+
+struct sums {
+    unsigned long points, well, left, groups_passed, groups_failed;
+};
+
+/* ---- points of a case ---- */
+
+struct ids {
+    char **items;
+    size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static void add_id(struct ids *ids, const char *format, ...)
+{
+    char *id = NULL;
+    va_list more;
+    va_start(more, format);
+    ids->items = realloc(ids->items, (ids->count + 1) * sizeof *ids->items);
+    if (!ids->items || vasprintf(&id, format, more) < 0)
+        abort();
+    va_end(more);
+    ids->items[ids->count++] = id;
+}
+
+static void ids_free(struct ids *ids)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        free(ids->items[i]);
+    free(ids->items);
+    *ids = (struct ids){0};
+}
+
+static void list_cuts(const struct subject *subject, struct ids *ids)
+{
+    for (size_t i = 0; i < subject->call_count; i++) {
+        add_id(ids, "c%zu", i + 1);
+        if (subject->calls[i].rule->size_arg >= 0)
+            add_id(ids, "h%zu", i + 1);
+    }
+}
+
+/* How many calls the second run makes is known from its first cut, as an ordinary point. */
+static void list_twice(const struct subject *subject, const struct pool *pool, struct ids *ids)
+{
+    struct ids cuts = {0};
+    list_cuts(subject, &cuts);
+    for (size_t i = 0; i < cuts.count; i++) {
+        char whole[2 * POINT_ID];
+        snprintf(whole, sizeof whole, "%s/%s", subject->proof_case->name, cuts.items[i]);
+        const struct result *result = pool_find(pool, whole);
+        for (unsigned k = 1; result && k <= result->again; k++)
+            add_id(ids, "%s.c%u", cuts.items[i], k);
+    }
+    ids_free(&cuts);
+}
+
+static void list_faults(const struct subject *subject, struct ids *ids)
+{
+    for (size_t i = 0; i < subject->call_count; i++) {
+        enum call_kind kind = subject->calls[i].rule->kind;
+        for (size_t e = 0; e < point_error_count; e++) {
+            if (!call_can_fail(kind, point_errors[e]))
+                continue;
+            add_id(ids, "e%zu:%s", i + 1, error_name(point_errors[e]));
+            if (point_errors[e] != EINTR) /* who asks again for ever is not to blame for ever */
+                add_id(ids, "E%zu:%s", i + 1, error_name(point_errors[e]));
+        }
+        if (call_can_fail(kind, 0) && subject->calls[i].rule->size_arg >= 0) {
+            add_id(ids, "s%zu", i + 1);
+            add_id(ids, "S%zu", i + 1);
+        }
+    }
+}
+
+static void list_memory(const struct subject *subject, struct ids *ids)
+{
+    for (unsigned i = 1; i <= subject->memory_calls; i++) {
+        add_id(ids, "m%u", i);
+        add_id(ids, "M%u", i);
+    }
+}
+
+static bool list_points(const struct subject *subject, const struct pool *pool, enum kind kind,
+                        struct ids *ids)
+{
+    switch (kind) {
+    case KIND_CUT:
+        list_cuts(subject, ids);
+        return true;
+    case KIND_TWICE:
+        if (subject->proof_case->twice)
+            list_twice(subject, pool, ids);
+        return subject->proof_case->twice;
+    case KIND_FAULT:
+        list_faults(subject, ids);
+        return true;
+    case KIND_MEMORY:
+        list_memory(subject, ids);
+        return true;
+    case KIND_COUNT:
+        break;
+    }
+    return false;
+}
+
+static struct verdict run_point(void *user, const char *id, const char *work)
+{
+    return point_run(user, id, work, false);
+}
+
+/* ---- a group: the points of one kind of one case ---- */
+
+static void say_failed(const struct result *result, unsigned long failed)
+{
+    if (failed <= 5)
+        printf("    FAILED %s: %.600s\n", result->id, result->detail ? result->detail : "");
+    else if (failed == 6)
+        puts("    FAILED ... the others are in the results");
+}
+
+static void count_group(const struct subject *subject, const struct pool *pool, enum kind kind,
+                        const struct ids *ids, size_t listed, struct sums *sums)
+{
+    unsigned long well = 0, failed = 0;
+    for (size_t i = 0; i < ids->count; i++) {
+        char whole[2 * POINT_ID];
+        snprintf(whole, sizeof whole, "%s/%s", subject->proof_case->name, ids->items[i]);
+        const struct result *result = pool_find(pool, whole);
+        well += result && result->well;
+        if (result && !result->well)
+            say_failed(result, ++failed);
+    }
+    printf("  %-18s %-7s %6zu points, %lu ended well", subject->proof_case->name, kind_names[kind],
+           listed, well);
+    if (failed)
+        printf(", %lu did not", failed);
+    if (listed - well - failed)
+        printf(", %lu left out", listed - well - failed);
+    puts("");
+    fflush(stdout);
+    sums->points += listed;
+    sums->well += well;
+    sums->left += listed - well - failed;
+    sums->groups_passed += failed == 0 && well > 0;
+    sums->groups_failed += failed > 0;
+}
+
+/* Every Nth, the first among them. */
+static void thin(struct ids *ids, unsigned every)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < ids->count; i++) {
+        if (i % every == 0)
+            ids->items[kept++] = ids->items[i];
+        else
+            free(ids->items[i]);
+    }
+    ids->count = kept;
+}
+
+static void run_group(const struct options *options, struct subject *subject, struct pool *pool,
+                      enum kind kind, struct sums *sums)
+{
+    struct ids ids = {0};
+    if ((options->any_kind && !options->kinds[kind]) || !list_points(subject, pool, kind, &ids))
+        return;
+    size_t listed = ids.count;
+    if (options->every > 1)
+        thin(&ids, options->every);
+    pool_run(pool, subject->proof_case->name, ids.items, ids.count, subject->dir, run_point,
+             subject);
+    count_group(subject, pool, kind, &ids, listed, sums);
+    ids_free(&ids);
+}
+
+/* ---- cases ---- */
+
+static bool is_asked_for(const struct options *options, const char *name)
+{
+    for (size_t i = 0; i < options->case_count; i++)
+        if (strcmp(options->cases[i], name) == 0)
+            return true;
+    return options->case_count == 0;
+}
+
+static bool make_subject(const struct options *options, const struct proof_case *proof_case,
+                         struct subject *subject)
+{
+    char dir[POINT_PATH];
+    snprintf(dir, sizeof dir, "%s/backstop-proof-XXXXXX", options->dir);
+    int err = mkdtemp(dir) ? subject_make(subject, proof_case, &options->programs, dir) : -errno;
+    if (err < 0)
+        fprintf(stderr, "proof-calls: %s cannot be made ready in %s: %s\n", proof_case->name, dir,
+                strerror(-err));
+    return err == 0;
+}
+
+static bool run_case_points(const struct options *options, const struct proof_case *proof_case,
+                            struct pool *pool, struct sums *sums)
+{
+    struct subject subject = {0};
+    bool made = make_subject(options, proof_case, &subject);
+    for (int kind = 0; made && kind < KIND_COUNT; kind++)
+        run_group(options, &subject, pool, (enum kind)kind, sums);
+    subject_free(&subject);
+    return made;
+}
+
+static int run_all(const struct options *options, struct pool *pool)
+{
+    struct sums sums = {0};
+    bool made = true;
+    for (size_t i = 0; i < proof_case_count; i++)
+        if (is_asked_for(options, proof_cases[i].name))
+            made = run_case_points(options, &proof_cases[i], pool, &sums) && made;
+    printf("calls: %lu points, %lu ended well, %lu left out\n", sums.points, sums.well, sums.left);
+    printf("%lu passed, %lu failed\n", sums.groups_passed, sums.groups_failed);
+    if (!made || pool->failed || sums.points == 0)
+        return 2;
+    return sums.groups_failed ? 1 : 0;
+}
+
+/* ---- one point, looked at ---- */
+
+static void say_calls(const struct subject *subject)
+{
+    for (size_t i = 0; i < subject->call_count; i++)
+        printf("%s%zu %s", i % 6 ? "  " : "\n  ", i + 1, subject->calls[i].rule->name);
+    puts("");
+}
+
+static void say_output(const char *work)
+{
+    char path[POINT_PATH + 16];
+    snprintf(path, sizeof path, "%s.output", work);
+    char *said = file_text(path, NULL);
+    printf("last run said:\n%s", said ? said : "");
+    free(said);
+}
+
+static int run_one(const struct options *options)
+{
+    const char *slash = strchr(options->point, '/');
+    for (size_t i = 0; slash && i < proof_case_count; i++) {
+        struct subject subject = {0};
+        char work[POINT_PATH];
+        const char *name = proof_cases[i].name;
+        if (strncmp(options->point, name, (size_t)(slash - options->point)) != 0 ||
+            name[slash - options->point])
+            continue;
+        if (!make_subject(options, &proof_cases[i], &subject))
+            return 2;
+        snprintf(work, sizeof work, "%s/kept", subject.dir);
+        struct verdict verdict = point_run(&subject, slash + 1, work, true);
+        printf("calls of the uncut run:");
+        say_calls(&subject);
+        say_output(work);
+        printf("%s %s%s%s\ntree: %s\n", options->point, verdict.well ? "ended well" : "FAILED",
+               verdict.detail ? ": " : "", verdict.detail ? verdict.detail : "", work);
+        return verdict.well ? 0 : 1;
+    }
+    fprintf(stderr, "proof-calls: %s: no such point; write CASE/ID, and --list for the cases\n",
+            options->point);
+    return 2;
+}
+
+/* ---- options ---- */
+
+static bool hash_into(EVP_MD_CTX *context, const char *path)
+{
+    size_t size = 0;
+    char *bytes = file_text(path, &size);
+    if (!bytes) {
+        fprintf(stderr, "proof-calls: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    EVP_DigestUpdate(context, bytes, size);
+    free(bytes);
+    return true;
+}
+
+/* The results' name: of what is proven and of what proves it. */
+static bool name_results(const struct options *options, struct pool *pool)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    bool read = hash_into(context, options->programs.tool) &&
+                hash_into(context, options->programs.early) && hash_into(context, "/proc/self/exe");
+    EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
+    snprintf(pool->path, sizeof pool->path, "%s/points-%02x%02x%02x%02x%02x%02x.jsonl",
+             options->results, digest[0], digest[1], digest[2], digest[3], digest[4], digest[5]);
+    return read;
+}
+
+static bool dir_serves(const char *dir)
+{
+    char path[POINT_PATH];
+    snprintf(path, sizeof path, "%s/backstop-proof-XXXXXX", dir);
+    int fd = mkstemp(path);
+    bool serves = fd >= 0 && (geteuid() != 0 || fsetxattr(fd, "trusted.note", "x", 1, 0) == 0);
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+    return serves;
+}
+
+static int kind_of(const char *name)
+{
+    for (int i = 0; i < KIND_COUNT; i++)
+        if (strcmp(name, kind_names[i]) == 0)
+            return i;
+    return -1;
+}
+
+static bool number(const char *text, unsigned *out)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    *out = (unsigned)value;
+    return *text && !*end && value <= 1000000;
+}
+
+static bool case_exists(const char *name)
+{
+    for (size_t i = 0; i < proof_case_count; i++)
+        if (strcmp(proof_cases[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool take_case(struct options *options, const char *name)
+{
+    if (!case_exists(name) || options->case_count == sizeof options->cases / sizeof *options->cases)
+        return false;
+    options->cases[options->case_count++] = name;
+    return true;
+}
+
+static bool take_kind(struct options *options, const char *name)
+{
+    int kind = kind_of(name);
+    if (kind < 0)
+        return false;
+    options->kinds[kind] = options->any_kind = true;
+    return true;
+}
+
+static void take_programs(struct options *options, const char *dir)
+{
+    snprintf(options->programs.tool, sizeof options->programs.tool, "%s/backstop", dir);
+    snprintf(options->programs.early, sizeof options->programs.early, "%s/backstop-early", dir);
+}
+
+static bool take_option(struct options *options, int option, const char *value)
+{
+    switch (option) {
+    case 'p':
+        take_programs(options, value);
+        return true;
+    case 'r':
+        options->results = value;
+        return true;
+    case 'd':
+        options->dir = value;
+        return true;
+    case 'P':
+        options->point = value;
+        return true;
+    case 'f':
+        options->fresh = true;
+        return true;
+    case 'l':
+        options->list = true;
+        return true;
+    case 'b':
+        return number(value, &options->budget);
+    case 'j':
+        return number(value, &options->jobs) && options->jobs > 0;
+    case 'e':
+        return number(value, &options->every) && options->every > 0;
+    case 'c':
+        return take_case(options, value);
+    case 'k':
+        return take_kind(options, value);
+    default:
+        return false;
+    }
+}
+
+/* True: go on; false: *code is the exit status. */
+static bool parse(int argc, char **argv, struct options *options, int *code)
+{
+    static const struct option known[] = {
+        {"programs", required_argument, NULL, 'p'}, {"results", required_argument, NULL, 'r'},
+        {"dir", required_argument, NULL, 'd'},      {"point", required_argument, NULL, 'P'},
+        {"budget", required_argument, NULL, 'b'},   {"case", required_argument, NULL, 'c'},
+        {"kind", required_argument, NULL, 'k'},     {"every", required_argument, NULL, 'e'},
+        {"fresh", no_argument, NULL, 'f'},          {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    };
+    int option;
+    *code = 2;
+    while ((option = getopt_long(argc, argv, "j:", known, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            *code = 0;
+            return false;
+        }
+        if (!take_option(options, option, optarg)) {
+            fprintf(stderr, "proof-calls: \"%s\" is not understood; --help says what is\n",
+                    option == '?' || !optarg ? argv[optind - 1] : optarg);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool find_dir(struct options *options)
+{
+    if (!options->dir)
+        options->dir = dir_serves("/dev/shm") ? "/dev/shm" : "/tmp";
+    if (dir_serves(options->dir))
+        return true;
+    fprintf(stderr,
+            "proof-calls: %s: its file system takes no trusted attributes, or nothing can be "
+            "written there; name another with --dir\n",
+            options->dir);
+    return false;
+}
+
+static int list_cases(void)
+{
+    for (size_t i = 0; i < proof_case_count; i++)
+        printf("%-18s %s\n", proof_cases[i].name, proof_cases[i].about);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    /* a run mostly waits for the clock to move on past the times of files */
+    struct options options = {.jobs = 4 * (unsigned)sysconf(_SC_NPROCESSORS_ONLN)};
+    struct pool pool = {.count = 0};
+    int code;
+    if (!parse(argc, argv, &options, &code))
+        return code;
+    if (options.list)
+        return list_cases();
+    if (!*options.programs.tool || (!options.results && !options.point)) {
+        fputs("proof-calls: --programs DIR and --results DIR are needed; --help\n", stderr);
+        return 2;
+    }
+    if (!find_dir(&options))
+        return 2;
+    if (geteuid() != 0)
+        fputs("proof-calls: not root: owners and trusted attributes are not part of it\n", stderr);
+    if (options.point)
+        return run_one(&options);
+    if (!name_results(&options, &pool))
+        return 2;
+    pool.jobs = options.jobs;
+    pool.until = options.budget ? time(NULL) + (time_t)options.budget : 0;
+    int err = pool_open(&pool, options.fresh);
+    if (err < 0) {
+        fprintf(stderr, "proof-calls: %s: %s\n", pool.path, strerror(-err));
+        return 2;
+    }
+    code = run_all(&options, &pool);
+    pool_close(&pool);
+    return code;
+}

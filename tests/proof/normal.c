@@ -1,0 +1,477 @@
+/* normal.c - see normal.h */
+#include "normal.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_SIZE 1024
+#define HELD "held "
+#define SPARSE_FROM 65536
+
+struct reading {
+    const char *root;
+    time_t since;
+    enum form form;
+    struct tree tree;
+    struct lines *lines;
+    struct record {
+        char *held_at, *path, *state;
+    } * records;
+    size_t record_count;
+};
+
+/* ---- lines ---- */
+
+/* Takes over text. A line comes once. */
+static void add_line(struct lines *lines, char *text)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        if (strcmp(lines->items[i], text) == 0) {
+            free(text);
+            return;
+        }
+    lines->items = realloc(lines->items, (lines->count + 1) * sizeof *lines->items);
+    if (!lines->items)
+        abort();
+    lines->items[lines->count++] = text;
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct lines *lines, const char *format, ...)
+{
+    char *text = NULL;
+    va_list more;
+    va_start(more, format);
+    if (vasprintf(&text, format, more) < 0)
+        abort();
+    va_end(more);
+    add_line(lines, text);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void lines_free(struct lines *lines)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        free(lines->items[i]);
+    free(lines->items);
+    *lines = (struct lines){0};
+}
+
+/* ---- files ---- */
+
+/* The first path of those that share the inode, where that is another. */
+static const char *first_name(const struct tree *tree, const struct tree_item *item)
+{
+    for (size_t i = 0; i < tree->count && &tree->items[i] != item; i++)
+        if (tree->items[i].st.st_ino == item->st.st_ino)
+            return tree->items[i].path;
+    return NULL;
+}
+
+/* Path of an item in the quarantine by what it was, ids aside. Caller frees. */
+static char *path_as_held(const struct reading *reading, const char *path)
+{
+    char *made = NULL;
+    for (size_t i = 0; i < reading->record_count; i++) {
+        const struct record *record = &reading->records[i];
+        size_t length = strlen(record->held_at);
+        if (!length || strncmp(path, record->held_at, length) != 0 ||
+            (path[length] && path[length] != '/'))
+            continue;
+        if (asprintf(&made, HELD "%s%s%s", record->path, path[length] ? " : " : "", path + length) <
+            0)
+            abort();
+        return made;
+    }
+    return strdup(path);
+}
+
+static void time_text(const struct reading *reading, struct timespec time, char text[48])
+{
+    if (time.tv_sec >= reading->since)
+        strcpy(text, "now");
+    else
+        snprintf(text, 48, "%lld.%09ld", (long long)time.tv_sec, time.tv_nsec);
+}
+
+static bool is_sparse(const struct stat *st)
+{
+    return st->st_size >= SPARSE_FROM && st->st_blocks * 512 < st->st_size / 2;
+}
+
+static void say_item(struct reading *reading, const struct tree_item *item)
+{
+    const struct stat *st = &item->st;
+    const char *first = S_ISDIR(st->st_mode) ? NULL : first_name(&reading->tree, item);
+    char mtime[48];
+    char *path =
+        reading->form == FORM_FAULT ? path_as_held(reading, item->path) : strdup(item->path);
+    char *link = first && reading->form == FORM_FAULT ? path_as_held(reading, first)
+                 : first                              ? strdup(first)
+                                                      : NULL;
+    time_text(reading, st->st_mtim, mtime);
+    say(reading->lines, "%s %o %u:%u%s%s%s%s%s%s mtime=%s %s", path, st->st_mode, st->st_uid,
+        st->st_gid, link ? " same-as=" : "", link ? link : "", *item->sha256 ? " sha256=" : "",
+        item->sha256, item->target ? " -> " : "", item->target ? item->target : "", mtime,
+        item->xattrs);
+    if (S_ISREG(st->st_mode) && is_sparse(st))
+        say(reading->lines, "%s is sparse", path);
+    free(path);
+    free(link);
+}
+
+static char *text_of(const struct reading *reading, const struct tree_item *item, size_t *size)
+{
+    char full[PATH_SIZE];
+    snprintf(full, sizeof full, "%s%s", reading->root, item->path);
+    return file_text(full, size);
+}
+
+/* ---- records of the quarantine ---- */
+
+static const char *string_at(struct json_object *json, const char *key)
+{
+    struct json_object *value = NULL;
+    json_object_object_get_ex(json, key, &value);
+    return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+static int64_t number_at(struct json_object *json, const char *key)
+{
+    struct json_object *value = NULL;
+    json_object_object_get_ex(json, key, &value);
+    return json_object_get_int64(value);
+}
+
+static const char *plain(struct json_object *json)
+{
+    return json_object_to_json_string_ext(json,
+                                          JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
+static void collect_records(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->tree.count; i++) {
+        if (!path_is_record(reading->tree.items[i].path))
+            continue;
+        char *text = text_of(reading, &reading->tree.items[i], NULL);
+        struct json_object *json = text ? json_tokener_parse(text) : NULL;
+        reading->records =
+            realloc(reading->records, (reading->record_count + 1) * sizeof *reading->records);
+        if (!reading->records)
+            abort();
+        reading->records[reading->record_count++] =
+            (struct record){strdup(string_at(json, "held-at")), strdup(string_at(json, "path")),
+                            strdup(string_at(json, "state"))};
+        json_object_put(json);
+        free(text);
+    }
+}
+
+static void say_record(struct reading *reading, const struct tree_item *item)
+{
+    char *text = text_of(reading, item, NULL);
+    struct json_object *json = text ? json_tokener_parse(text) : NULL, *suspect = NULL;
+    const char *held_at = string_at(json, "held-at");
+    const struct tree_item *held = *held_at ? tree_find(&reading->tree, held_at) : NULL;
+    if (!json_object_object_get_ex(json, "suspect", &suspect))
+        say(reading->lines, "%s is no record", item->path);
+    else if (reading->form == FORM_FAULT && held)
+        say(reading->lines, HELD "%s: %s", string_at(json, "path"), string_at(json, "state"));
+    else if (reading->form == FORM_CUT) {
+        bool same = held && (uint64_t)number_at(suspect, "inode") == held->st.st_ino;
+        json_object_object_add(suspect, "inode",
+                               json_object_new_string(!held  ? "nothing"
+                                                      : same ? "it"
+                                                             : "another"));
+        say(reading->lines, "%s %s", item->path, plain(json));
+    }
+    json_object_put(json);
+    free(text);
+}
+
+/* ---- manifests ---- */
+
+static void hex_of_bytes(const char *bytes, size_t size, char hex[65])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL);
+    for (size_t i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* agent/MANIFEST.md: fields 9, 10 and 12 are inode, dev and ctime; the path is the last. */
+static void say_entry(struct reading *reading, const char *path, char *line)
+{
+    char *fields[16], *at = line;
+    size_t count = 0;
+    while (count < 16 && (fields[count] = strsep(&at, "\t")))
+        count++;
+    if (count < 16) {
+        say(reading->lines, "%s: %s", path, line);
+        return;
+    }
+    const struct tree_item *item = tree_find(&reading->tree, fields[15]);
+    bool same = item && strtoull(fields[8], NULL, 10) == item->st.st_ino;
+    long long mtime = strtoll(fields[10], NULL, 10);
+    say(reading->lines, "%s: %s %s %s %s %s:%s %s %s %s %s %s %s %s is %s", path, fields[15],
+        fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7],
+        mtime / 1000000000 >= reading->since ? "now" : fields[10], fields[12], fields[13],
+        fields[14], same ? "that" : "another");
+}
+
+static void say_manifest(struct reading *reading, const struct tree_item *item)
+{
+    size_t size = 0;
+    char *text = text_of(reading, item, &size), hex[65];
+    char *last = text ? strstr(text, "\nsha256 ") : NULL, *rest = text;
+    if (!last) {
+        say(reading->lines, "%s is no manifest", item->path);
+        free(text);
+        return;
+    }
+    hex_of_bytes(text, (size_t)(last + 1 - text), hex);
+    say(reading->lines, "%s %s", item->path,
+        strncmp(last + strlen("\nsha256 "), hex, 64) == 0 ? "whole" : "damaged");
+    *last = '\0';
+    for (char *line; (line = strsep(&rest, "\n"));)
+        say_entry(reading, item->path, line);
+    free(text);
+}
+
+/* ---- the journal ---- */
+
+struct chain {
+    char prev[65];
+    int64_t seq;
+    bool torn; /* unreadable lines came before */
+};
+
+/* NULL: the line is no record. */
+static struct json_object *journal_line(struct lines *lines, struct chain *chain, const char *line)
+{
+    struct json_object *json = json_tokener_parse(line);
+    if (!json_object_is_type(json, json_type_object)) {
+        json_object_put(json);
+        chain->torn = true;
+        return NULL;
+    }
+    if (strcmp(string_at(json, "prev"), chain->prev) != 0 ||
+        number_at(json, "seq") != chain->seq + 1 ||
+        chain->torn != (number_at(json, "after-torn") != 0))
+        say(lines, "journal: the chain is broken at seq %lld", (long long)number_at(json, "seq"));
+    hex_of_bytes(line, strlen(line), chain->prev);
+    chain->seq = number_at(json, "seq");
+    chain->torn = false;
+    return json;
+}
+
+static bool names_seq(struct json_object *done, int64_t seq)
+{
+    struct json_object *seqs = NULL;
+    json_object_object_get_ex(done, "intents", &seqs);
+    for (size_t i = 0; seqs && i < json_object_array_length(seqs); i++)
+        if (json_object_get_int64(json_object_array_get_idx(seqs, i)) == seq)
+            return true;
+    return false;
+}
+
+static bool ends_begun(struct json_object *record, struct json_object *begun)
+{
+    const char *event = string_at(record, "event");
+    if (strcmp(string_at(begun, "event"), "intent") == 0)
+        return strcmp(event, "done") == 0 && names_seq(record, number_at(begun, "seq"));
+    return strcmp(event, string_at(begun, "event")) == 0 &&
+           strcmp(string_at(record, "step"), "done") == 0 &&
+           number_at(record, "id") == number_at(begun, "id");
+}
+
+static bool is_begun(struct json_object *record)
+{
+    return strcmp(string_at(record, "event"), "intent") == 0 ||
+           strcmp(string_at(record, "step"), "intent") == 0;
+}
+
+static void say_intent(struct reading *reading, struct json_object *record)
+{
+    struct json_object *changes = NULL;
+    json_object_object_get_ex(record, "changes", &changes);
+    for (size_t i = 0;
+         reading->form == FORM_CUT && changes && i < json_object_array_length(changes); i++)
+        say(reading->lines, "journal: case %lld %s", (long long)number_at(record, "case"),
+            plain(json_object_array_get_idx(changes, i)));
+}
+
+/* What a person asked for, or an installation: the record but for its place in the chain. */
+static void say_event(struct reading *reading, struct json_object *record)
+{
+    json_object_object_del(record, "seq");
+    json_object_object_del(record, "prev");
+    json_object_object_del(record, "after-torn");
+    if (reading->form == FORM_CUT)
+        say(reading->lines, "journal: %s", plain(record));
+}
+
+static void say_records(struct reading *reading, struct json_object **records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool ended = !is_begun(records[i]);
+        for (size_t k = i + 1; k < count && !ended; k++)
+            ended = ends_begun(records[k], records[i]);
+        if (!ended)
+            say(reading->lines, "journal: never ended: %s", plain(records[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *event = string_at(records[i], "event");
+        if (strcmp(event, "intent") == 0)
+            say_intent(reading, records[i]);
+        else if (strcmp(event, "done") != 0)
+            say_event(reading, records[i]);
+        json_object_put(records[i]);
+    }
+}
+
+static void say_journal(struct reading *reading, const struct tree_item *item)
+{
+    char *text = text_of(reading, item, NULL), *rest = text;
+    struct chain chain = {0};
+    struct json_object **records = NULL, *json;
+    size_t count = 0;
+    memset(chain.prev, '0', 64);
+    for (char *line; text && (line = strsep(&rest, "\n"));) {
+        if (!*line && !rest)
+            break;
+        json = journal_line(reading->lines, &chain, line);
+        records = json ? realloc(records, (count + 1) * sizeof(struct json_object *)) : records;
+        if (json)
+            records[count++] = json;
+    }
+    if (chain.torn)
+        say(reading->lines, "journal: its last line is torn");
+    say_records(reading, records, count);
+    free(records);
+    free(text);
+}
+
+/* ---- the whole ---- */
+
+static void say_early(struct reading *reading, const struct tree_item *item)
+{
+    char *text = text_of(reading, item, NULL);
+    struct json_object *json = text ? json_tokener_parse(text) : NULL;
+    say(reading->lines, "%s mode %s, %s, case %lld, error %lld", item->path,
+        string_at(json, "mode"), string_at(json, "applied"), (long long)number_at(json, "case"),
+        (long long)number_at(json, "error"));
+    json_object_put(json);
+    free(text);
+}
+
+static bool ends_with(const char *path, const char *end)
+{
+    size_t length = strlen(path), size = strlen(end);
+    return length >= size && strcmp(path + length - size, end) == 0;
+}
+
+static void say_one(struct reading *reading, const struct tree_item *item)
+{
+    if (strcmp(item->path, TREE_STATE "/journal.jsonl") == 0)
+        say_journal(reading, item);
+    else if (path_is_record(item->path))
+        say_record(reading, item);
+    else if (ends_with(item->path, ".manifest"))
+        say_manifest(reading, item);
+    else if (ends_with(item->path, "/early.json"))
+        say_early(reading, item);
+    else if (reading->form == FORM_CUT || strcmp(item->path, "/run/modprobe.d") != 0)
+        say_item(reading, item);
+}
+
+int normal_read(const char *root, time_t since, enum form form, struct lines *lines)
+{
+    struct reading reading = {.root = root, .since = since, .form = form, .lines = lines};
+    *lines = (struct lines){0};
+    int err = tree_read(root, &reading.tree);
+    if (err < 0)
+        return err;
+    collect_records(&reading);
+    for (size_t i = 0; i < reading.tree.count; i++)
+        say_one(&reading, &reading.tree.items[i]);
+    qsort(lines->items, lines->count, sizeof *lines->items, by_text);
+    for (size_t i = 0; i < reading.record_count; i++) {
+        free(reading.records[i].held_at);
+        free(reading.records[i].path);
+        free(reading.records[i].state);
+    }
+    free(reading.records);
+    tree_free(&reading.tree);
+    return 0;
+}
+
+static bool may_be_more(const char *line, enum form form)
+{
+    return form == FORM_FAULT && (strncmp(line, HELD, strlen(HELD)) == 0 ||
+                                  strncmp(line, TREE_STATE, strlen(TREE_STATE)) == 0);
+}
+
+static char *difference(const char *what, const char *line)
+{
+    char *text = NULL;
+    return asprintf(&text, "%s: %s", what, line) < 0 ? NULL : text;
+}
+
+char *lines_differ(const struct lines *wanted, const struct lines *found, enum form form)
+{
+    size_t w = 0, f = 0;
+    while (w < wanted->count || f < found->count) {
+        int order = w == wanted->count  ? 1
+                    : f == found->count ? -1
+                                        : strcmp(wanted->items[w], found->items[f]);
+        if (order < 0)
+            return difference("not there", wanted->items[w]);
+        if (order > 0 && !may_be_more(found->items[f], form))
+            return difference("too much", found->items[f]);
+        w += order == 0;
+        f++;
+    }
+    return NULL;
+}
+
+/* ---- nothing lost ---- */
+
+static bool is_evidence(const struct tree_item *item)
+{
+    const char *path = item->path;
+    if (!S_ISREG(item->st.st_mode) || item->st.st_size == 0 || strncmp(path, "/run/", 5) == 0 ||
+        strncmp(path, "/vars/", 6) == 0 || path_is_record(path))
+        return false;
+    return strncmp(path, TREE_STATE "/", sizeof TREE_STATE) != 0 || strstr(path, "/quarantine/");
+}
+
+static bool has_bytes(const struct tree *tree, const char *sha256)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (strcmp(tree->items[i].sha256, sha256) == 0)
+            return true;
+    return false;
+}
+
+char *tree_lost(const struct tree *before, const struct tree *end, const struct tree *after)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        const struct tree_item *item = &before->items[i];
+        if (is_evidence(item) && !has_bytes(after, item->sha256))
+            return difference("lost its bytes", item->path);
+        if (end && strncmp(item->path, TREE_STATE "/", sizeof TREE_STATE) != 0 &&
+            strncmp(item->path, "/run/", 5) != 0 && tree_find(end, item->path) &&
+            !tree_find(after, item->path))
+            return difference("neither the old nor the new is there", item->path);
+    }
+    return NULL;
+}

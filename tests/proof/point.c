@@ -1,0 +1,312 @@
+/* point.c - see point.h */
+#include "point.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MEMORY_LIMIT 200000 /* each allocation that fails is two requests and more */
+
+const int point_errors[] = {EIO, ENOSPC, EROFS, EINTR, ENOMEM};
+const size_t point_error_count = sizeof point_errors / sizeof *point_errors;
+
+const char *error_name(int error)
+{
+    return error == EIO      ? "EIO"
+           : error == ENOSPC ? "ENOSPC"
+           : error == EROFS  ? "EROFS"
+           : error == EINTR  ? "EINTR"
+                             : "ENOMEM";
+}
+
+static int error_of(const char *name)
+{
+    for (size_t i = 0; i < point_error_count; i++)
+        if (strcmp(name, error_name(point_errors[i])) == 0)
+            return point_errors[i];
+    return 0;
+}
+
+void verdict_fails(struct verdict *verdict, const char *format, ...)
+{
+    va_list more;
+    if (!verdict->well)
+        return; /* the first reason is kept */
+    verdict->well = false;
+    va_start(more, format);
+    if (vasprintf(&verdict->detail, format, more) < 0)
+        verdict->detail = NULL;
+    va_end(more);
+}
+
+/* ---- a run ---- */
+
+/* Of what `plan` says on the tree at `work`. 0 or -errno. */
+static int run_case(const struct subject *subject, const char *work, struct trace_plan *plan,
+                    struct trace_end *end)
+{
+    char output[POINT_PATH];
+    char **argv = case_argv(subject->proof_case, subject->programs, work);
+    char **env = case_environment(work);
+    snprintf(output, sizeof output, "%s.output", work);
+    plan->argv = argv;
+    plan->env = env;
+    plan->output = output;
+    plan->limit = plan->memory ? MEMORY_LIMIT : 20 * (unsigned)subject->call_count + 500;
+    int err = trace_run(plan, end);
+    words_free(argv);
+    words_free(env);
+    return err;
+}
+
+static void say_end(const struct trace_end *end, const char *work, struct verdict *verdict,
+                    const char *which)
+{
+    char path[POINT_PATH];
+    snprintf(path, sizeof path, "%s.output", work);
+    char *said = file_text(path, NULL);
+    if (end->endless)
+        verdict_fails(verdict, "%s: it never ends", which);
+    else if (WIFSIGNALED(end->status))
+        verdict_fails(verdict, "%s: ended by signal %d in %s: %s", which, WTERMSIG(end->status),
+                      end->where, said ? said : "");
+    else
+        verdict_fails(verdict, "%s: exit status %d: %s", which, WEXITSTATUS(end->status),
+                      said ? said : "");
+    free(said);
+}
+
+static bool ended_well(const struct trace_end *end)
+{
+    return !end->endless && WIFEXITED(end->status) && WEXITSTATUS(end->status) == 0;
+}
+
+void point_check_lost(const struct subject *subject, const char *work, enum form form,
+                      struct verdict *verdict)
+{
+    struct tree after;
+    if (subject->proof_case->destroys)
+        return;
+    int err = tree_read(work, &after);
+    if (err < 0) {
+        verdict_fails(verdict, "%s: %s", work, strerror(-err));
+        return;
+    }
+    char *lost =
+        tree_lost(&subject->before_tree, form == FORM_CUT ? &subject->end_tree : NULL, &after);
+    if (lost)
+        verdict_fails(verdict, "%s", lost);
+    free(lost);
+    tree_free(&after);
+}
+
+static void compare(const struct subject *subject, const char *work, enum form form,
+                    struct verdict *verdict, const char *when)
+{
+    struct lines found;
+    int err = normal_read(work, subject->since, form, &found);
+    if (err < 0) {
+        verdict_fails(verdict, "%s: %s", work, strerror(-err));
+        return;
+    }
+    char *differs = lines_differ(&subject->end[form], &found, form);
+    if (differs)
+        verdict_fails(verdict, "%s: %s", when, differs);
+    free(differs);
+    lines_free(&found);
+}
+
+void point_again(const struct subject *subject, const char *work, enum form form,
+                 struct verdict *verdict)
+{
+    struct trace_plan plan = {0};
+    struct trace_end end = {0};
+    int err = run_case(subject, work, &plan, &end);
+    verdict->again = end.calls;
+    if (err < 0)
+        verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
+    else if (!ended_well(&end))
+        say_end(&end, work, verdict, "the run after it");
+    else
+        compare(subject, work, form, verdict, "after the run after it");
+    point_check_lost(subject, work, form, verdict);
+}
+
+/* ---- ids ---- */
+
+/* "c12" or "h12"; what follows it, or NULL. */
+static const char *parse_cut(const char *text, struct trace_plan *plan)
+{
+    char *rest;
+    if (*text != 'c' && *text != 'h')
+        return NULL;
+    plan->die_half = *text == 'h';
+    plan->die_at = (unsigned)strtoul(text + 1, &rest, 10);
+    return plan->die_at ? rest : NULL;
+}
+
+static bool parse_fault(const char *text, struct trace_plan *plan)
+{
+    char *rest;
+    if (!*text || !strchr("eEsSmM", *text))
+        return false;
+    plan->fail_on = *text == 'E' || *text == 'S' || *text == 'M';
+    plan->memory = *text == 'm' || *text == 'M';
+    plan->fail_at = (unsigned)strtoul(text + 1, &rest, 10);
+    plan->error = plan->memory ? ENOMEM : *rest == ':' ? error_of(rest + 1) : 0;
+    return plan->fail_at > 0;
+}
+
+/* ---- cuts ---- */
+
+/* False: the point is decided. */
+static bool cut_once(const struct subject *subject, const char *work, struct trace_plan *plan,
+                     struct verdict *verdict)
+{
+    struct trace_end end;
+    int err = run_case(subject, work, plan, &end);
+    if (err < 0)
+        verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
+    else if (!end.cut)
+        verdict_fails(verdict, "it was to be cut at call %u and made %u", plan->die_at, end.calls);
+    else
+        point_check_lost(subject, work, FORM_CUT, verdict);
+    return verdict->well;
+}
+
+static void run_cuts(const struct subject *subject, const char *id, const char *work,
+                     struct verdict *verdict)
+{
+    while (*id) {
+        struct trace_plan plan = {0};
+        id = parse_cut(id + (*id == '.'), &plan);
+        if (!id) {
+            verdict_fails(verdict, "this is no id of a point");
+            return;
+        }
+        if (!cut_once(subject, work, &plan, verdict))
+            return;
+    }
+    point_again(subject, work, FORM_CUT, verdict);
+}
+
+/* ---- faults ---- */
+
+static void run_fault(const struct subject *subject, const char *id, const char *work,
+                      struct verdict *verdict)
+{
+    struct trace_plan plan = {0};
+    struct trace_end end;
+    if (!parse_fault(id, &plan)) {
+        verdict_fails(verdict, "this is no id of a point");
+        return;
+    }
+    int err = run_case(subject, work, &plan, &end);
+    if (err < 0)
+        verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
+    else if (end.endless || !WIFEXITED(end.status))
+        say_end(&end, work, verdict, "with the fault");
+    else if (WEXITSTATUS(end.status) == 0 && !subject->proof_case->always_ok)
+        compare(subject, work, FORM_FAULT, verdict, "it says that all went well");
+    point_check_lost(subject, work, FORM_FAULT, verdict);
+    if (verdict->well)
+        point_again(subject, work, FORM_FAULT, verdict);
+}
+
+struct verdict point_run(const struct subject *subject, const char *id, const char *work, bool keep)
+{
+    struct verdict verdict = {.well = true};
+    char output[POINT_PATH];
+    int err = tree_copy(subject->before, work);
+    if (err < 0)
+        verdict_fails(&verdict, "%s cannot be copied: %s", subject->before, strerror(-err));
+    else if (*id == 'c' || *id == 'h')
+        run_cuts(subject, id, work, &verdict);
+    else
+        run_fault(subject, id, work, &verdict);
+    snprintf(output, sizeof output, "%s.output", work);
+    if (!keep) {
+        unlink(output);
+        tree_remove(work);
+    }
+    return verdict;
+}
+
+/* ---- a case made ready ---- */
+
+static void note_call(const struct call *call, void *user)
+{
+    struct subject *subject = user;
+    subject->calls = realloc(subject->calls, call->number * sizeof *subject->calls);
+    if (!subject->calls)
+        abort();
+    subject->calls[call->number - 1] = (struct called){call->rule};
+    subject->call_count = call->number;
+}
+
+/* The uncut run; `calls` are noted where asked for. */
+static int run_uncut(struct subject *subject, const char *work, bool note, bool memory,
+                     struct trace_end *end)
+{
+    struct trace_plan plan = {.before = note ? note_call : NULL, .user = subject, .memory = memory};
+    int err = tree_copy(subject->before, work);
+    if (err == 0)
+        err = run_case(subject, work, &plan, end);
+    if (err == 0 && !ended_well(end)) {
+        struct verdict verdict = {.well = true};
+        say_end(end, work, &verdict, "uncut");
+        fprintf(stderr, "proof-calls: %s: %s\n", subject->proof_case->name, verdict.detail);
+        free(verdict.detail);
+        err = -EINVAL;
+    }
+    return err;
+}
+
+static int read_end(struct subject *subject, const char *work)
+{
+    int err = tree_read(work, &subject->end_tree);
+    for (int form = FORM_CUT; err == 0 && form <= FORM_FAULT; form++)
+        err = normal_read(work, subject->since, (enum form)form, &subject->end[form]);
+    return err;
+}
+
+int subject_make(struct subject *subject, const struct proof_case *proof_case,
+                 const struct programs *programs, const char *dir)
+{
+    char work[POINT_PATH];
+    struct trace_end end = {0};
+    *subject =
+        (struct subject){.proof_case = proof_case, .programs = programs, .since = time(NULL) - 1};
+    snprintf(subject->dir, sizeof subject->dir, "%s", dir);
+    snprintf(subject->before, sizeof subject->before, "%s/before", subject->dir);
+    snprintf(work, sizeof work, "%s/uncut", subject->dir);
+    if (mkdir(subject->before, 0755) < 0)
+        return -errno;
+    if (!proof_case->make(subject->before, programs))
+        return -EINVAL;
+    int err = tree_read(subject->before, &subject->before_tree);
+    if (err == 0)
+        err = run_uncut(subject, work, true, false, &end);
+    if (err == 0)
+        err = read_end(subject, work);
+    tree_remove(work);
+    if (err == 0)
+        err = run_uncut(subject, work, false, true, &end);
+    subject->memory_calls = end.calls;
+    tree_remove(work);
+    return err;
+}
+
+void subject_free(struct subject *subject)
+{
+    tree_free(&subject->before_tree);
+    tree_free(&subject->end_tree);
+    lines_free(&subject->end[FORM_CUT]);
+    lines_free(&subject->end[FORM_FAULT]);
+    free(subject->calls);
+    tree_remove(subject->dir);
+}

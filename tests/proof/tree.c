@@ -1,0 +1,304 @@
+/* tree.c - see tree.h */
+#include "tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define PATH_SIZE 1024
+#define INODE_KEY "\"inode\":"
+
+extern char **environ;
+
+/* ---- files ---- */
+
+char *file_text(const char *path, size_t *size)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = fd >= 0 && fstat(fd, &st) == 0 ? malloc((size_t)st.st_size + 1) : NULL;
+    ssize_t got = text ? read(fd, text, (size_t)st.st_size) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (got < 0) {
+        free(text);
+        return NULL;
+    }
+    text[got] = '\0';
+    if (size)
+        *size = (size_t)got;
+    return text;
+}
+
+int file_put(const char *path, const void *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    int err = fd < 0 || write(fd, bytes, size) != (ssize_t)size ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+static void hash_file(const char *path, char hex[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char buffer[65536], digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t got;
+    EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    while (fd >= 0 && (got = read(fd, buffer, sizeof buffer)) > 0)
+        EVP_DigestUpdate(context, buffer, (size_t)got);
+    EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
+    if (fd >= 0)
+        close(fd);
+    for (size_t i = 0; i < 32; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+    hex[64] = '\0';
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void print_xattr(FILE *out, const char *path, const char *name)
+{
+    unsigned char value[4096];
+    ssize_t size = lgetxattr(path, name, value, sizeof value);
+    fprintf(out, "%s=", name);
+    for (ssize_t i = 0; i < size; i++)
+        fprintf(out, "%02x", value[i]);
+    fputc(' ', out);
+}
+
+static char *xattrs_text(const char *path)
+{
+    char names[4096], *sorted[64], *text = NULL;
+    size_t size, count = 0;
+    FILE *out = open_memstream(&text, &size);
+    ssize_t length = llistxattr(path, names, sizeof names);
+    for (ssize_t at = 0; at < length && count < 64; at += (ssize_t)strlen(names + at) + 1)
+        sorted[count++] = names + at;
+    qsort(sorted, count, sizeof *sorted, by_text);
+    for (size_t i = 0; i < count; i++)
+        print_xattr(out, path, sorted[i]);
+    fclose(out);
+    return text;
+}
+
+/* ---- what is in one ---- */
+
+static int add_item(struct tree *tree, const char *full, size_t root_length, const struct stat *st)
+{
+    struct tree_item *items = realloc(tree->items, (tree->count + 1) * sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    tree->items = items;
+    struct tree_item *item = &items[tree->count++];
+    *item = (struct tree_item){.path = strdup(full + root_length), .st = *st};
+    if (S_ISREG(st->st_mode) && strcmp(item->path, TREE_RESERVE) != 0)
+        hash_file(full, item->sha256);
+    if (S_ISLNK(st->st_mode)) {
+        char target[PATH_SIZE];
+        ssize_t length = readlink(full, target, sizeof target - 1);
+        target[length < 0 ? 0 : length] = '\0';
+        item->target = strdup(target);
+    }
+    item->xattrs = xattrs_text(full);
+    return item->path && item->xattrs ? 0 : -ENOMEM;
+}
+
+static int read_beneath(struct tree *tree, const char *path, size_t root_length)
+{
+    DIR *dir = opendir(path);
+    int err = dir ? 0 : -errno;
+    for (struct dirent *entry; err == 0 && (entry = readdir(dir));) {
+        char full[PATH_SIZE];
+        struct stat st;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if ((size_t)snprintf(full, sizeof full, "%s/%s", path, entry->d_name) >= sizeof full)
+            err = -ENAMETOOLONG;
+        else if (lstat(full, &st) < 0)
+            err = -errno;
+        else
+            err = add_item(tree, full, root_length, &st);
+        if (err == 0 && S_ISDIR(st.st_mode))
+            err = read_beneath(tree, full, root_length);
+    }
+    if (dir)
+        closedir(dir);
+    return err;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct tree_item *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+int tree_read(const char *root, struct tree *tree)
+{
+    *tree = (struct tree){0};
+    int err = read_beneath(tree, root, strlen(root));
+    if (err < 0)
+        tree_free(tree);
+    else if (tree->count)
+        qsort(tree->items, tree->count, sizeof *tree->items, by_path);
+    return err;
+}
+
+void tree_free(struct tree *tree)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        free(tree->items[i].path);
+        free(tree->items[i].target);
+        free(tree->items[i].xattrs);
+    }
+    free(tree->items);
+    *tree = (struct tree){0};
+}
+
+const struct tree_item *tree_find(const struct tree *tree, const char *path)
+{
+    struct tree_item wanted = {.path = (char *)(uintptr_t)path};
+    return tree->count ? bsearch(&wanted, tree->items, tree->count, sizeof wanted, by_path) : NULL;
+}
+
+/* ---- programs ---- */
+
+static void become(char *const *argv, char *const *env, const char *output)
+{
+    int out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDONLY);
+    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+        _exit(125);
+    execvpe(argv[0], argv, env);
+    _exit(125);
+}
+
+int run_plain(char *const *argv, char *const *env, const char *output)
+{
+    int status;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        become(argv, env, output);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    if (pid < 0)
+        return -errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+/* ---- copies ---- */
+
+bool path_is_record(const char *path)
+{
+    const char *quarantine = strstr(path, "/quarantine/");
+    size_t length = strlen(path);
+    return quarantine && length > 5 && strcmp(path + length - 5, ".json") == 0;
+}
+
+char *record_rename_inode(const char *text, uint64_t (*of)(uint64_t inode, void *user), void *user)
+{
+    const char *key = strstr(text, INODE_KEY);
+    char *end, *made = NULL;
+    if (!key)
+        return strdup(text);
+    key += strlen(INODE_KEY);
+    uint64_t inode = strtoull(key, &end, 10);
+    if (asprintf(&made, "%.*s%llu%s", (int)(key - text), text, (unsigned long long)of(inode, user),
+                 end) < 0)
+        return NULL;
+    return made;
+}
+
+struct copies {
+    const char *from, *to;
+    struct tree tree; /* of from */
+};
+
+static uint64_t inode_in_copy(uint64_t inode, void *user)
+{
+    const struct copies *copies = user;
+    for (size_t i = 0; i < copies->tree.count; i++) {
+        char full[PATH_SIZE];
+        struct stat st;
+        if (copies->tree.items[i].st.st_ino != inode)
+            continue;
+        snprintf(full, sizeof full, "%s%s", copies->to, copies->tree.items[i].path);
+        if (lstat(full, &st) == 0)
+            return st.st_ino;
+    }
+    return 1; /* of nothing that is there */
+}
+
+static int adopt(const struct copies *copies, const char *path)
+{
+    char full[PATH_SIZE];
+    struct stat st;
+    snprintf(full, sizeof full, "%s%s", copies->to, path);
+    char *text = file_text(full, NULL);
+    char *renamed =
+        text ? record_rename_inode(text, inode_in_copy, (void *)(uintptr_t)copies) : NULL;
+    int err = !renamed || stat(full, &st) < 0 ? -errno : file_put(full, renamed, strlen(renamed));
+    struct timespec times[2] = {st.st_atim, st.st_mtim};
+    if (err == 0 && utimensat(AT_FDCWD, full, times, 0) < 0)
+        err = -errno;
+    free(text);
+    free(renamed);
+    return err;
+}
+
+int tree_copy(const char *from, const char *to)
+{
+    char source[PATH_SIZE], target[PATH_SIZE];
+    struct copies copies = {.from = from, .to = to};
+    snprintf(source, sizeof source, "%s/.", from);
+    snprintf(target, sizeof target, "%s", to);
+    char *argv[] = {(char[]){"cp"}, (char[]){"-a"}, source, target, NULL};
+    if (mkdir(to, 0755) < 0)
+        return -errno;
+    int err = run_plain(argv, environ, "/dev/null");
+    if (err != 0)
+        return err < 0 ? err : -EIO;
+    err = tree_read(from, &copies.tree);
+    for (size_t i = 0; err == 0 && i < copies.tree.count; i++)
+        if (path_is_record(copies.tree.items[i].path))
+            err = adopt(&copies, copies.tree.items[i].path);
+    tree_free(&copies.tree);
+    return err;
+}
+
+int tree_remove(const char *path)
+{
+    DIR *dir;
+    int err = 0;
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    dir = opendir(path);
+    if (!dir)
+        return -errno;
+    for (struct dirent *entry; err == 0 && (entry = readdir(dir));) {
+        char full[PATH_SIZE];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(full, sizeof full, "%s/%s", path, entry->d_name);
+        err = tree_remove(full);
+    }
+    closedir(dir);
+    return err < 0 ? err : rmdir(path) < 0 ? -errno : 0;
+}

@@ -1,0 +1,52 @@
+/*
+ * tree.h - trees of files: what is in one, byte and attribute; copies of one; the end of one.
+ */
+#ifndef BACKSTOP_PROOF_TREE_H
+#define BACKSTOP_PROOF_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define TREE_STATE "/var/lib/backstop"     /* where the program under proof keeps its own */
+#define TREE_RESERVE TREE_STATE "/reserve" /* 16 MiB of nothing: its bytes are not looked at */
+
+struct tree_item {
+    char *path; /* from the root, "/opt/acme/a" */
+    struct stat st;
+    char sha256[65]; /* of a regular file, else empty */
+    char *target;    /* of a link, else NULL */
+    char *xattrs;    /* "name=hex " of each, sorted; POSIX ACLs are among them */
+};
+
+struct tree {
+    struct tree_item *items; /* sorted by path */
+    size_t count;
+};
+
+/* 0 or -errno. */
+int tree_read(const char *root, struct tree *tree);
+void tree_free(struct tree *tree);
+const struct tree_item *tree_find(const struct tree *tree, const char *path);
+
+/*
+ * A copy with all attributes but ctimes and inode numbers. Records of the quarantine name inodes:
+ * the copy's name those of the copy. 0 or -errno.
+ */
+int tree_copy(const char *from, const char *to);
+int tree_remove(const char *path);
+
+/* Runs a program without a tracer; its output goes to `output`. Exit status, or -errno. */
+int run_plain(char *const *argv, char *const *env, const char *output);
+
+/* A record of the quarantine, .../quarantine/CASE/ID.json. */
+bool path_is_record(const char *path);
+/* Text of such a record with the inode that it names replaced; caller frees. NULL: no memory. */
+char *record_rename_inode(const char *text, uint64_t (*of)(uint64_t inode, void *user), void *user);
+
+/* A whole small file with a NUL behind it; caller frees. NULL: errno says why. */
+char *file_text(const char *path, size_t *size);
+int file_put(const char *path, const void *bytes, size_t size); /* keeps the inode; 0 or -errno */
+
+#endif
