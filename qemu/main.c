@@ -1,6 +1,7 @@
 /* rig - runs Backstop's scenarios on virtual machines. */
 #include "bench.h"
 #include "chaos.h"
+#include "flash.h"
 #include "report.h"
 #include "run.h"
 #include "steps.h"
@@ -24,6 +25,7 @@ static int usage(const char *complaint)
           "       rig [options] report [RESULTS-DIR] | bench SCRIPT\n"
           "       rig [options] chaos [--boots N] [--seed S] [--budget SECONDS] [--tries N] "
           "[--fresh]\n"
+          "       rig flash [options] [CASE...] | flash --help\n"
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start nothing after so long; what was left out is said\n"
           "  --resume          what passed before, with all the same, is not run again\n"
@@ -228,6 +230,12 @@ static int verb_chaos(struct rig *rig, struct options *options, char *const word
     return chaos_verb(rig, words);
 }
 
+static int verb_flash(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)options;
+    return flash_main(rig, words);
+}
+
 /* Beside the results, unless --out says where to. */
 static int verb_report(struct rig *rig, struct options *options, char *const words[])
 {
@@ -259,6 +267,7 @@ static const struct line_verb line_verbs[] = {
     {"run", ANY_NUMBER, verb_run},
     {"report", ANY_NUMBER, verb_report},
     {"chaos", OWN_OPTIONS, verb_chaos},
+    {"flash", OWN_OPTIONS, verb_flash},
 };
 
 static const struct line_verb *find_verb(const char *name)

@@ -27,6 +27,7 @@
 #define STATE_ADDED 0x3fu
 #define STATE_IN_DELETION 0x3eu /* its successor is being written */
 #define STATE_DELETED_BIT 0x02u
+#define STATE_DELETED 0x3cu
 
 #define ATTRIBUTES_NV_BS 3u
 
@@ -83,19 +84,27 @@ static int store_locate(struct nvram *nvram)
     return 0;
 }
 
+int nvram_take(struct nvram *nvram, uint8_t *bytes, size_t size)
+{
+    struct nvram taken = {.bytes = bytes, .size = size};
+    int error = store_locate(&taken);
+
+    if (error == 0)
+        *nvram = taken;
+    return error;
+}
+
 int nvram_load(struct nvram *nvram, const char *path)
 {
-    struct nvram loaded = {0};
+    size_t size = 0;
+    uint8_t *bytes = (uint8_t *)file_read(path, &size);
     int error;
 
-    loaded.bytes = (uint8_t *)file_read(path, &loaded.size);
-    if (loaded.bytes == NULL)
+    if (bytes == NULL)
         return -errno;
-    error = store_locate(&loaded);
+    error = nvram_take(nvram, bytes, size);
     if (error < 0)
-        free(loaded.bytes);
-    else
-        *nvram = loaded;
+        free(bytes);
     return error;
 }
 
@@ -124,6 +133,15 @@ static void name_to_ascii(char *out, size_t out_size, const uint8_t *name, size_
     out[length] = '\0';
 }
 
+/* A header that a power cut left half programmed: the firmware goes on right behind it (EDK II,
+ * VariableParsing.c: NameSizeOfVariable). */
+static bool header_is_half(const uint8_t *header)
+{
+    return header[VAR_STATE_AT] == 0xff || le32(header + VAR_ATTRIBUTES_AT) == 0xffffffffu ||
+           le32(header + VAR_NAME_SIZE_AT) == 0xffffffffu ||
+           le32(header + VAR_DATA_SIZE_AT) == 0xffffffffu;
+}
+
 bool nvram_next(const struct nvram *nvram, size_t *offset, struct variable *variable)
 {
     size_t at = *offset == 0 ? nvram->first : *offset;
@@ -132,8 +150,8 @@ bool nvram_next(const struct nvram *nvram, size_t *offset, struct variable *vari
 
     if (at + VAR_HEADER_SIZE > nvram->end || le16(header) != VAR_START)
         return false;
-    name_size = le32(header + VAR_NAME_SIZE_AT);
-    data_size = le32(header + VAR_DATA_SIZE_AT);
+    name_size = header_is_half(header) ? 0 : le32(header + VAR_NAME_SIZE_AT);
+    data_size = header_is_half(header) ? 0 : le32(header + VAR_DATA_SIZE_AT);
     if (name_size > nvram->end || data_size > nvram->end ||
         at + VAR_HEADER_SIZE + name_size + data_size > nvram->end)
         return false;
@@ -279,14 +297,14 @@ bool nvram_damage(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char
 #define FILLER_DATA_MAX 8000u
 #define FILLER_NAME_SIZE 10u /* "F123" and NUL in UCS-2 */
 
-static void filler_write(uint8_t *at, size_t number, size_t data_size)
+static void filler_write(uint8_t *at, size_t number, size_t data_size, uint8_t state)
 {
     char name[5];
 
     memset(at, 0, VAR_HEADER_SIZE + FILLER_NAME_SIZE);
     at[0] = VAR_START & 0xff;
     at[1] = VAR_START >> 8;
-    at[VAR_STATE_AT] = STATE_ADDED;
+    at[VAR_STATE_AT] = state;
     put32(at + VAR_ATTRIBUTES_AT, ATTRIBUTES_NV_BS);
     put32(at + VAR_NAME_SIZE_AT, FILLER_NAME_SIZE);
     put32(at + VAR_DATA_SIZE_AT, (uint32_t)data_size);
@@ -314,22 +332,31 @@ static void reclaim(struct nvram *nvram)
     memset(nvram->bytes + to, 0xff, nvram->end - to);
 }
 
-size_t nvram_fill(struct nvram *nvram, size_t room)
+static size_t append_fillers(struct nvram *nvram, size_t room, uint8_t state)
 {
     const size_t overhead = VAR_HEADER_SIZE + FILLER_NAME_SIZE;
-    size_t count = 0, at;
+    size_t count = 0, at = log_end(nvram);
 
-    reclaim(nvram);
-    at = log_end(nvram);
     while (nvram->end - at > room + overhead + 4) {
         size_t data_size = nvram->end - at - room - overhead - 4;
 
         if (data_size > FILLER_DATA_MAX)
             data_size = FILLER_DATA_MAX;
-        filler_write(nvram->bytes + at, count++, data_size);
+        filler_write(nvram->bytes + at, count++, data_size, state);
         at += aligned(overhead + data_size);
     }
     return count;
+}
+
+size_t nvram_fill(struct nvram *nvram, size_t room)
+{
+    reclaim(nvram);
+    return append_fillers(nvram, room, STATE_ADDED);
+}
+
+size_t nvram_age(struct nvram *nvram, size_t room)
+{
+    return append_fillers(nvram, room, STATE_DELETED);
 }
 
 /* EFI_LOAD_OPTION: attributes (4), length of the device path (2), description (UCS-2). */

@@ -42,6 +42,8 @@ struct variable {
 
 /* 0; -errno for the file; -EBADMSG where it is not an authenticated variable store. */
 int nvram_load(struct nvram *nvram, const char *path);
+/* The same of bytes in memory, which it owns from then on if it gives 0. */
+int nvram_take(struct nvram *nvram, uint8_t *bytes, size_t size);
 int nvram_save(const struct nvram *nvram, const char *path);
 void nvram_free(struct nvram *nvram);
 
@@ -72,6 +74,9 @@ bool nvram_damage(struct nvram *nvram, const uint8_t guid[GUID_SIZE], const char
 /* Drops what is dead, as the firmware would to make room, and appends variables of nobody's (NV+BS)
  * until about `room` bytes are left. */
 size_t nvram_fill(struct nvram *nvram, size_t room);
+/* Appends deleted variables until about `room` bytes are left, as many updates would: the
+ * firmware's next garbage collection is then near, and finds what to collect. */
+size_t nvram_age(struct nvram *nvram, size_t room);
 
 /* Description of the first entry in BootOrder, as ASCII, or false. */
 bool nvram_first_boot_entry(const struct nvram *nvram, char *description, size_t size);

@@ -81,6 +81,43 @@ static void an_empty_store(void **state)
     nvram_free(&nvram);
 }
 
+/* EDK II programs a header from its first byte on, its state last: behind a half one it goes on. */
+static void headers_cut_at_each_byte(void **state)
+{
+    (void)state;
+    for (size_t cut = 2; cut < HEADER; cut++) {
+        struct nvram nvram = store();
+        struct variable one;
+        size_t at = append(&nvram, guid_backstop, "BackstopLedger", 0xff, "lost", 4);
+        uint8_t *half = nvram.bytes + at;
+
+        memset(half + cut, 0xff, nvram.end - at - cut);
+        half[2] = 0xff;
+        assert_int_equal(end_of(&nvram), at + HEADER);
+        append(&nvram, guid_backstop, "BackstopLedger", ADDED, "kept", 4);
+        assert_true(nvram_find(&nvram, guid_backstop, "BackstopLedger", &one));
+        assert_memory_equal(one.data, "kept", 4);
+        assert_int_equal(nvram_count(&nvram, guid_backstop, ""), 1);
+        nvram_free(&nvram);
+    }
+}
+
+static void ageing_leaves_the_living(void **state)
+{
+    struct nvram nvram = store();
+    struct variable one;
+
+    (void)state;
+    append(&nvram, guid_backstop, "BackstopLedger", ADDED, "kept", 4);
+    assert_true(nvram_age(&nvram, 8000) > 10);
+    assert_in_range(nvram_room(&nvram), 7900, 8000 + 80);
+    assert_true(nvram_find(&nvram, guid_backstop, "BackstopLedger", &one));
+    /* all but that one is collected */
+    nvram_fill(&nvram, nvram.end - nvram.first - 200);
+    assert_in_range(nvram_room(&nvram), nvram.end - nvram.first - 200, nvram.end - nvram.first);
+    nvram_free(&nvram);
+}
+
 static void a_variable(void **state)
 {
     struct nvram nvram = store();
@@ -309,6 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_store),
+        cmocka_unit_test(headers_cut_at_each_byte),
+        cmocka_unit_test(ageing_leaves_the_living),
         cmocka_unit_test(a_variable),
         cmocka_unit_test(updates),
         cmocka_unit_test(writes_are_counted),

@@ -1,0 +1,632 @@
+/*
+ * flash.c - `rig flash`: chooses points, judges them side by side, keeps the results.
+ *
+ * Results lie in DIR/points-KEY.jsonl, a line a point; KEY is a hash over what is under test, so a
+ * run goes on where one of the same things ended. Points with the same flash are judged once.
+ */
+#include "flash.h"
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct options {
+    struct flash_run run;
+    long budget, jobs, limit; /* 0: none */
+    const char *point;        /* CASE:PROGRAMS; NULL: all */
+    bool fresh;
+    time_t start;
+};
+
+/* Of one case. */
+struct result {
+    size_t programs; /* of the point */
+    enum flash_result result;
+    bool hidden, followed;
+    char *detail, *flash, *then;
+};
+
+struct results {
+    char *path;
+    struct result *items;
+    size_t count;
+};
+
+struct tally {
+    size_t points, well, failed, firmware, hidden, alike, followed, left_out;
+};
+
+static time_t now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec;
+}
+
+/* ---- results ---------------------------------------------------------------------------- */
+
+static const char *text_of(struct json_object *line, const char *name)
+{
+    const char *text = json_object_get_string(json_object_object_get(line, name));
+
+    return text != NULL ? text : "";
+}
+
+static enum flash_result result_of(const char *text)
+{
+    if (strcmp(text, flash_result_string(FLASH_WELL)) == 0)
+        return FLASH_WELL;
+    return strcmp(text, flash_result_string(FLASH_FIRMWARE)) == 0 ? FLASH_FIRMWARE : FLASH_FAILED;
+}
+
+static void result_take(struct results *results, const char *text, const char *name)
+{
+    struct json_object *line = json_tokener_parse(text);
+    const char *id = text_of(line, "id");
+    size_t length = strlen(name);
+    long programs;
+
+    /* A line that was cut, or is another case's. */
+    if (strncmp(id, name, length) == 0 && id[length] == ':' &&
+        text_number(id + length + 1, 0, 100000000, &programs) == 0) {
+        results->items = realloc(results->items, (results->count + 1) * sizeof *results->items);
+        if (results->items == NULL)
+            abort();
+        results->items[results->count++] = (struct result){
+            .programs = (size_t)programs,
+            .result = result_of(text_of(line, "result")),
+            .hidden = json_object_get_boolean(json_object_object_get(line, "hidden")),
+            .followed = json_object_get_boolean(json_object_object_get(line, "followed")),
+            .detail = text_copy(text_of(line, "detail")),
+            .flash = text_copy(text_of(line, "flash")),
+            .then = text_copy(text_of(line, "then"))};
+    }
+    json_object_put(line);
+}
+
+static void results_free(struct results *results)
+{
+    for (size_t i = 0; i < results->count; i++) {
+        free(results->items[i].detail);
+        free(results->items[i].flash);
+        free(results->items[i].then);
+    }
+    free(results->items);
+    results->items = NULL;
+    results->count = 0;
+}
+
+/* Reads what there is, anew: children add to the file. */
+static void results_read(struct results *results, const char *name)
+{
+    TEXT_AUTO text = file_read(results->path, NULL);
+    char *rest = text, *line;
+
+    results_free(results);
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL)
+        if (*line != '\0')
+            result_take(results, line, name);
+}
+
+static const struct result *result_find(const struct results *results, size_t programs)
+{
+    for (size_t i = 0; i < results->count; i++)
+        if (results->items[i].programs == programs)
+            return &results->items[i];
+    return NULL;
+}
+
+static const struct result *result_like(const struct results *results, const char *flash)
+{
+    for (size_t i = 0; i < results->count; i++)
+        if (strcmp(results->items[i].flash, flash) == 0)
+            return &results->items[i];
+    return NULL;
+}
+
+/* One write(2) in append mode, so that the lines of several processes stay whole. */
+static int result_add(const struct results *results, const char *name, const struct result *one)
+{
+    struct json_object *line = json_object_new_object();
+    TEXT_AUTO id = text_format("%s:%zu", name, one->programs);
+    TEXT_AUTO text = NULL;
+    int fd = open(results->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), error = 0;
+
+    json_object_object_add(line, "id", json_object_new_string(id));
+    json_object_object_add(line, "result",
+                           json_object_new_string(flash_result_string(one->result)));
+    json_object_object_add(line, "detail", json_object_new_string(one->detail));
+    json_object_object_add(line, "hidden", json_object_new_boolean(one->hidden));
+    json_object_object_add(line, "followed", json_object_new_boolean(one->followed));
+    json_object_object_add(line, "flash", json_object_new_string(one->flash));
+    json_object_object_add(line, "then", json_object_new_string(one->then));
+    text = text_format("%s\n", json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN));
+    json_object_put(line);
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        error = -errno;
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+/* ---- one point -------------------------------------------------------------------------- */
+
+struct follower {
+    struct results *results;
+    const char *name;
+};
+
+static bool was_followed(void *context, const char *then)
+{
+    struct follower *follower = context;
+
+    results_read(follower->results, follower->name);
+    for (size_t i = 0; i < follower->results->count; i++)
+        if (follower->results->items[i].followed &&
+            follower->results->items[i].result == FLASH_WELL &&
+            strcmp(follower->results->items[i].then, then) == 0)
+            return true;
+    return false;
+}
+
+static bool never_followed(void *context, const char *then)
+{
+    (void)context;
+    (void)then;
+    return false;
+}
+
+/* In a process of its own. A point that ended well leaves nothing behind. */
+static int judge_one(const struct options *options, const struct flash_log *log,
+                     struct results *results, size_t programs, const char *flash)
+{
+    const char *name = log->flash_case->name;
+    TEXT_AUTO dir = text_format("%s/point-%s-%zu", options->run.dir, name, programs);
+    struct follower follower = {results, name};
+    struct flash_verdict verdict;
+    struct result result;
+    int error;
+
+    directory_remove(dir);
+    error = directory_make(dir);
+    if (error == 0)
+        error =
+            flash_judge(log, programs, dir, options->point != NULL ? never_followed : was_followed,
+                        &follower, &verdict);
+    if (error < 0) {
+        fprintf(stderr, "rig: %s:%zu: %s\n", name, programs,
+                verdict.detail != NULL ? verdict.detail : strerror(-error));
+        return error;
+    }
+    result = (struct result){.programs = programs,
+                             .result = verdict.result,
+                             .hidden = verdict.hidden,
+                             .followed = verdict.followed,
+                             .detail = verdict.detail,
+                             .flash = (char *)(uintptr_t)flash,
+                             .then = verdict.then};
+    if (options->point != NULL)
+        printf("%s:%zu %s: %s\n(what it left: %s)\n", name, programs,
+               flash_result_string(verdict.result), verdict.detail, dir);
+    else
+        error = result_add(results, name, &result);
+    if (verdict.result == FLASH_FAILED && options->point == NULL)
+        printf("FAIL %s:%zu %s\n", name, programs, verdict.detail);
+    else if (options->point == NULL)
+        directory_remove(dir);
+    fflush(stdout);
+    free(verdict.detail);
+    return error;
+}
+
+static int start_one(const struct options *options, const struct flash_log *log,
+                     struct results *results, size_t programs, const char *flash)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid != 0)
+        return pid > 0 ? 0 : -errno;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILED);
+    _exit(judge_one(options, log, results, programs, flash) == 0 ? EXIT_PASSED : EXIT_FAILED);
+}
+
+static bool reap_one(void)
+{
+    int status = 0;
+
+    while (wait(&status) < 0)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
+}
+
+/* ---- all points of a case --------------------------------------------------------------- */
+
+static void flash_hash(const uint8_t *flash, size_t size, char out[HASH_TEXT_SIZE])
+{
+    struct hash *hash = hash_new();
+
+    hash_add(hash, flash, size);
+    hash_end(hash, out);
+    out[16] = '\0';
+}
+
+static bool time_is_up(const struct options *options)
+{
+    return options->budget > 0 && now() - options->start >= options->budget;
+}
+
+struct walk {
+    uint8_t *flash;
+    size_t at; /* programs in it */
+    char (*hashes)[HASH_TEXT_SIZE];
+};
+
+/* The hash of the flash at each point, in their order. */
+static void walk_make(struct walk *walk, const struct flash_log *log)
+{
+    walk->flash = malloc(log->log.size + 1);
+    walk->hashes = calloc(log->count + 1, sizeof *walk->hashes);
+    walk->at = 0;
+    if (walk->flash == NULL || walk->hashes == NULL)
+        abort();
+    memcpy(walk->flash, log->log.start, log->log.size);
+    for (size_t i = 0; i < log->count; i++) {
+        flashlog_apply(&log->log, walk->flash, walk->at, log->points[i]);
+        walk->at = log->points[i];
+        flash_hash(walk->flash, log->log.size, walk->hashes[i]);
+    }
+}
+
+static void walk_free(struct walk *walk)
+{
+    free(walk->flash);
+    free(walk->hashes);
+}
+
+/* An earlier point of this run has the same flash, so its result will be this one's. */
+static bool is_alike(const struct walk *walk, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(walk->hashes[i], walk->hashes[index]) == 0)
+            return true;
+    return false;
+}
+
+/* A short run takes points from all over the case. */
+static bool is_chosen(const struct options *options, const struct flash_log *log, size_t index)
+{
+    size_t limit = (size_t)options->limit;
+
+    return limit == 0 || limit >= log->count || index == 0 || index + 1 == log->count ||
+           index * limit / log->count != (index - 1) * limit / log->count;
+}
+
+static bool judge_all(const struct options *options, const struct flash_log *log,
+                      struct results *results, const struct walk *walk)
+{
+    size_t running = 0;
+    bool sound = true;
+
+    for (size_t i = 0; i < log->count && sound && !time_is_up(options); i++) {
+        if (!is_chosen(options, log, i) || result_like(results, walk->hashes[i]) != NULL ||
+            is_alike(walk, i))
+            continue;
+        if (running == (size_t)options->jobs) {
+            sound = reap_one();
+            running--;
+        }
+        if (sound && start_one(options, log, results, log->points[i], walk->hashes[i]) == 0)
+            running++;
+    }
+    for (; running > 0; running--)
+        sound = reap_one() && sound;
+    results_read(results, log->flash_case->name);
+    return sound;
+}
+
+static void count_one(const struct result *result, struct tally *tally)
+{
+    if (result == NULL) {
+        tally->left_out++;
+        return;
+    }
+    tally->hidden += result->hidden;
+    tally->followed += result->followed;
+    switch (result->result) {
+    case FLASH_WELL:
+        tally->well++;
+        return;
+    case FLASH_FAILED:
+        tally->failed++;
+        return;
+    case FLASH_FIRMWARE:
+        tally->firmware++;
+        return;
+    }
+}
+
+static void tally_case(const struct flash_log *log, const struct results *results,
+                       const struct walk *walk, struct tally *tally)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct result *result = result_like(results, walk->hashes[i]);
+
+        tally->points++;
+        if (is_alike(walk, i) && result != NULL) {
+            tally->alike++;
+            tally->well += result->result == FLASH_WELL;
+            tally->failed += result->result == FLASH_FAILED;
+            tally->firmware += result->result == FLASH_FIRMWARE;
+        } else {
+            count_one(result, tally);
+        }
+        if (result != NULL && result->result == FLASH_FIRMWARE &&
+            result_find(results, log->points[i]))
+            printf("firmware %s:%zu %s\n", log->flash_case->name, log->points[i], result->detail);
+    }
+}
+
+static void tally_print(const char *name, const struct tally *tally)
+{
+    printf("%-20s %zu points, %zu ended well", name, tally->points, tally->well);
+    if (tally->failed > 0)
+        printf(", %zu failed", tally->failed);
+    if (tally->firmware > 0)
+        printf(", firmware does not come up at %zu", tally->firmware);
+    if (tally->hidden > 0)
+        printf(", ledger out of sight at %zu", tally->hidden);
+    if (tally->alike > 0)
+        printf(", %zu with the flash of another", tally->alike);
+    if (tally->left_out > 0)
+        printf(", %zu left out", tally->left_out);
+    printf("; %zu second boots\n", tally->followed);
+    fflush(stdout);
+}
+
+static void tally_add(struct tally *sum, const struct tally *one)
+{
+    sum->points += one->points;
+    sum->well += one->well;
+    sum->failed += one->failed;
+    sum->firmware += one->firmware;
+    sum->left_out += one->left_out;
+}
+
+static void results_open(const struct options *options, const struct flash_case *one,
+                         struct results *results)
+{
+    char key[HASH_TEXT_SIZE];
+
+    flash_key(&options->run, one, key);
+    memset(results, 0, sizeof *results);
+    results->path = text_format("%s/points-%.16s.jsonl", options->run.dir, key);
+    if (options->fresh)
+        unlink(results->path);
+    results_read(results, one->name);
+}
+
+/* False if a point of it failed, or could not be judged. */
+static bool run_case(const struct options *options, const struct flash_case *one, struct tally *sum)
+{
+    TEXT_AUTO reason = NULL;
+    struct flash_log log;
+    struct results results;
+    struct walk walk;
+    struct tally tally = {0};
+    bool sound = flash_log_make(&options->run, one, &log, &reason) == 0;
+
+    if (!sound) {
+        printf("FAIL %s: cannot be logged: %s\n", one->name, reason);
+        flash_log_free(&log);
+        return false;
+    }
+    results_open(options, one, &results);
+    walk_make(&walk, &log);
+    sound = judge_all(options, &log, &results, &walk);
+    tally_case(&log, &results, &walk, &tally);
+    tally_print(one->name, &tally);
+    tally_add(sum, &tally);
+    walk_free(&walk);
+    results_free(&results);
+    free(results.path);
+    flash_log_free(&log);
+    return sound && tally.failed == 0;
+}
+
+/* ---- the command line ------------------------------------------------------------------- */
+
+static const struct flash_case *case_find(const char *name, size_t length)
+{
+    for (const struct flash_case *one = flash_cases; one->name != NULL; one++)
+        if (strlen(one->name) == length && strncmp(one->name, name, length) == 0)
+            return one;
+    return NULL;
+}
+
+static int usage(const char *complaint, const char *word)
+{
+    FILE *to = complaint != NULL ? stderr : stdout;
+
+    if (complaint != NULL) {
+        fprintf(to, "rig flash: %s%s; `rig flash --help` tells how it is used\n", complaint, word);
+        return EXIT_USAGE;
+    }
+    fputs("usage: rig flash [options] [CASE...]      (none: all)\n"
+          "  -j N              machines side by side (default 1)\n"
+          "  --budget SECONDS  start no point after so long; what was left out is said\n"
+          "  --limit N         about N points a case, from all over it\n"
+          "  --fresh           judge again what was judged\n"
+          "  --point CASE:N    one point, judged again; what it leaves is kept\n"
+          "  --dir DIR         results and logs (default build/proof/flash)\n"
+          "  --stage FILE      (default build/efi/backstopx64.efi)\n"
+          "  --next FILE       what it starts (default build/efi/ovmf_next.efi)\n"
+          "cases:\n",
+          to);
+    for (const struct flash_case *one = flash_cases; one->name != NULL; one++)
+        fprintf(to, "  %-20s %s\n", one->name, one->help);
+    return EXIT_PASSED;
+}
+
+static int run_point(struct options *options)
+{
+    const char *colon = strchr(options->point, ':');
+    const struct flash_case *one =
+        colon != NULL ? case_find(options->point, (size_t)(colon - options->point)) : NULL;
+    TEXT_AUTO reason = NULL;
+    struct flash_log log;
+    struct results results;
+    long programs = 0;
+    int error;
+
+    if (one == NULL || text_number(colon + 1, 0, 100000000, &programs) < 0)
+        return usage("a point is CASE:NUMBER, not ", options->point);
+    error = flash_log_make(&options->run, one, &log, &reason);
+    if (error == 0 && (size_t)programs > log.log.count) {
+        error = -EINVAL;
+        reason = text_format("%s has no more than %zu programs", one->name, log.log.count);
+    }
+    if (error == 0) {
+        results_open(options, one, &results);
+        error = judge_one(options, &log, &results, (size_t)programs, "");
+        results_free(&results);
+        free(results.path);
+    } else {
+        fprintf(stderr, "rig flash: %s\n", reason);
+    }
+    flash_log_free(&log);
+    return error == 0 ? EXIT_PASSED : EXIT_FAILED;
+}
+
+static int run_cases(const struct options *options, char *const names[])
+{
+    size_t passed = 0, failed = 0;
+    struct tally sum = {0};
+
+    for (const struct flash_case *one = flash_cases; one->name != NULL; one++) {
+        bool chosen = *names == NULL;
+
+        for (char *const *name = names; *name != NULL; name++)
+            chosen = chosen || strcmp(*name, one->name) == 0;
+        if (!chosen)
+            continue;
+        if (time_is_up(options)) {
+            printf("%-20s left out: no time left within the budget\n", one->name);
+            continue;
+        }
+        if (run_case(options, one, &sum))
+            passed++;
+        else
+            failed++;
+    }
+    if (sum.firmware > 0)
+        printf("flash: at %zu points the firmware itself does not come up; they are in neither "
+               "number\n",
+               sum.firmware);
+    printf("flash: %zu points, %zu ended well, %zu left out\n", sum.points, sum.well, sum.left_out);
+    printf("%zu passed, %zu failed\n", passed, failed);
+    return failed == 0 ? EXIT_PASSED : EXIT_FAILED;
+}
+
+static int parse_one(struct options *options, int option)
+{
+    if (option == 'd')
+        options->run.dir = optarg;
+    else if (option == 's')
+        options->run.stage = optarg;
+    else if (option == 'n')
+        options->run.next = optarg;
+    else if (option == 'p')
+        options->point = optarg;
+    else if (option == 'f')
+        options->fresh = true;
+    else if (option == 'h')
+        return usage(NULL, NULL) + EXIT_USAGE + 1;
+    else if (option == 'b' && text_number(optarg, 1, 1000000, &options->budget) < 0)
+        return usage("--budget takes a number of seconds within 1..1000000, not ", optarg);
+    else if (option == 'l' && text_number(optarg, 1, 1000000, &options->limit) < 0)
+        return usage("--limit takes a number of points within 1..1000000, not ", optarg);
+    else if (option == 'j' && text_number(optarg, 1, 16, &options->jobs) < 0)
+        return usage("-j takes a number within 1..16, not ", optarg);
+    else if (option == '?')
+        return usage("not an option", "");
+    return 0;
+}
+
+static int parse(int argc, char *const argv[], struct options *options)
+{
+    static const struct option longs[] = {
+        {"budget", required_argument, NULL, 'b'},
+        {"limit", required_argument, NULL, 'l'},
+        {"fresh", no_argument, NULL, 'f'},
+        {"point", required_argument, NULL, 'p'},
+        {"dir", required_argument, NULL, 'd'},
+        {"stage", required_argument, NULL, 's'},
+        {"next", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option, code = 0;
+
+    optind = 0;
+    while (code == 0 && (option = getopt_long(argc, argv, "j:h", longs, NULL)) != -1)
+        code = parse_one(options, option);
+    for (int i = optind; code == 0 && i < argc; i++)
+        if (case_find(argv[i], strlen(argv[i])) == NULL)
+            code = usage("no such case: ", argv[i]);
+    return code;
+}
+
+static int files_check(const struct flash_run *run)
+{
+    const char *const files[] = {run->stage, run->next, OVMF_CODE, OVMF_VARS};
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (access(files[i], R_OK) == 0)
+            continue;
+        fprintf(stderr,
+                "rig flash: %s: %s; `make proof-flash` makes what is needed, `make deps` "
+                "installs the firmware\n",
+                files[i], strerror(errno));
+        return EXIT_FAILED;
+    }
+    if (directory_make(run->dir) == 0)
+        return EXIT_PASSED;
+    fprintf(stderr, "rig flash: %s: cannot be made\n", run->dir);
+    return EXIT_FAILED;
+}
+
+int flash_main(const struct rig *rig, char *const words[])
+{
+    struct options options = {.run = {.dir = "build/proof/flash",
+                                      .stage = "build/efi/backstopx64.efi",
+                                      .next = "build/efi/ovmf_next.efi"},
+                              .jobs = rig->jobs,
+                              .budget = rig->budget,
+                              .start = now()};
+    int argc = 0, code;
+
+    while (words[argc] != NULL)
+        argc++;
+    /* getopt() takes the first for the program's name. */
+    code = parse(argc + 1, words - 1, &options);
+    if (code != 0)
+        return code > EXIT_USAGE ? EXIT_PASSED : code;
+    code = files_check(&options.run);
+    if (code != EXIT_PASSED)
+        return code;
+    return options.point != NULL ? run_point(&options) : run_cases(&options, words - 1 + optind);
+}

@@ -1,0 +1,86 @@
+/*
+ * flash.h - power cuts at every program of the variable flash: `rig flash`.
+ *
+ * A case is one update of a variable of ours, or one garbage collection of the firmware's, logged
+ * in a boot of a machine. A point is a prefix of that log: the flash with so many of its programs,
+ * which is what a power cut leaves. At each point the flash is read from outside, and the machine
+ * is booted on it, twice.
+ */
+#ifndef BACKSTOP_RIG_FLASH_H
+#define BACKSTOP_RIG_FLASH_H
+
+#include "flashlog.h"
+#include "record.h"
+#include "rig.h"
+#include "small.h"
+
+struct flash_run {
+    const char *dir;   /* results, cases, work */
+    const char *stage; /* the EFI stage under test */
+    const char *next;  /* tests/ovmf_next.c, built */
+};
+
+/* What the update is, and so what a cut may leave of it. */
+enum flash_kind {
+    FLASH_LEDGER = 0, /* the stage's, before anything is started: the ESP is as it was before */
+    FLASH_RECEIPT,    /* the system's: the stage's mark is on the ESP by then */
+    FLASH_COLLECTION, /* the firmware moves all variables */
+};
+
+struct flash_case {
+    const char *name, *help;
+    enum flash_kind kind;
+    const char *variable; /* the one that is updated; NULL: none alone */
+    /*
+     * The boots up to the logged one: "good" and "next" are what the stage starts, of which good
+     * hands back a good receipt; "age" brings the garbage collection near. The last word is logged.
+     */
+    const char *recipe;
+};
+
+extern const struct flash_case flash_cases[]; /* ends with one without a name */
+
+/* A case that has been logged. */
+struct flash_log {
+    const struct flash_case *flash_case;
+    char *dir;           /* before.raw and after.raw: the disk before and after that boot */
+    struct flashlog log; /* ends with what after.fd holds */
+    struct record ledger[2], receipt[2]; /* before and after */
+    size_t *points;                      /* numbers of programs */
+    size_t count;
+};
+
+/* Logs a case unless that is kept from an earlier run of the same things. 0, or -errno with a
+ * reason (caller frees). flash_log_free() in either case. */
+int flash_log_make(const struct flash_run *run, const struct flash_case *one, struct flash_log *log,
+                   char **reason);
+void flash_log_free(struct flash_log *log);
+/* Hash over the stage, the next loader, the firmware and the case. */
+void flash_key(const struct flash_run *run, const struct flash_case *one, char out[HASH_TEXT_SIZE]);
+
+enum flash_result {
+    FLASH_WELL = 0,
+    FLASH_FAILED,
+    FLASH_FIRMWARE, /* the firmware itself does not come up: none of ours could run */
+};
+const char *flash_result_string(enum flash_result result);
+
+struct flash_verdict {
+    enum flash_result result;
+    bool hidden;               /* the ledger was missing in the boot after the cut */
+    bool followed;             /* the boot after that one was made as well */
+    char *detail;              /* caller frees */
+    char then[HASH_TEXT_SIZE]; /* of the state that the first boot left, as far as it can matter */
+};
+
+/* True if the state `then` has been followed by a boot before, with good result. */
+typedef bool flash_known(void *context, const char *then);
+
+/* Judges one point in an empty directory `dir`. 0, or -errno with detail where it cannot be. */
+int flash_judge(const struct flash_log *log, size_t programs, const char *dir, flash_known *known,
+                void *context, struct flash_verdict *verdict);
+
+/* The verb. Exit code of the rig. */
+int flash_main(const struct rig *rig, char *const words[]);
+
+#endif

@@ -1,0 +1,355 @@
+/* The cases of `rig flash`: which updates there are, how each is logged, where it is cut. */
+#include "command.h"
+#include "flash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How the rig judges and logs; what was judged before a change of it is judged again. */
+#define FLASH_VERSION "1"
+
+const struct flash_case flash_cases[] = {
+    {"ledger-create", "the stage's first ledger", FLASH_LEDGER, "BackstopLedger", "next"},
+    {"ledger-update", "the ledger of the boot after a failed one", FLASH_LEDGER, "BackstopLedger",
+     "good next next"},
+    {"ledger-recovery", "the ledger that begins a recovery", FLASH_LEDGER, "BackstopLedger",
+     "good next next next next"},
+    {"receipt-create", "the first receipt", FLASH_RECEIPT, "BackstopReceipt", "good"},
+    {"receipt-update", "the receipt that clears a count of two", FLASH_RECEIPT, "BackstopReceipt",
+     "good next next good"},
+    {"collection-counted", "garbage collection, one failure counted", FLASH_COLLECTION, NULL,
+     "good next next age next"},
+    {"collection-healthy", "garbage collection, last boot good", FLASH_COLLECTION, NULL,
+     "good good age next"},
+    {NULL, NULL, FLASH_LEDGER, NULL, NULL},
+};
+
+/* Less than ReadyToBoot leaves to an operating system, so that it collects. */
+#define AGED_ROOM 8000u
+
+void flash_key(const struct flash_run *run, const struct flash_case *one, char out[HASH_TEXT_SIZE])
+{
+    struct hash *hash = hash_new();
+
+    hash_add_text(hash, FLASH_VERSION);
+    hash_add_text(hash, one->name);
+    hash_add_text(hash, one->recipe);
+    hash_add_file(hash, run->stage);
+    hash_add_file(hash, run->next);
+    hash_add_file(hash, OVMF_CODE);
+    hash_add_file(hash, OVMF_VARS);
+    hash_end(hash, out);
+}
+
+/* ---- points ----------------------------------------------------------------------------- */
+
+static void point_add(struct flash_log *log, size_t programs)
+{
+    for (size_t i = 0; i < log->count; i++)
+        if (log->points[i] == programs)
+            return;
+    log->points = realloc(log->points, (log->count + 1) * sizeof *log->points);
+    if (log->points == NULL)
+        abort();
+    log->points[log->count++] = programs;
+}
+
+static bool find_in(const uint8_t *flash, size_t size, const char *name, struct variable *variable)
+{
+    struct nvram nvram = {0};
+
+    return nvram_take(&nvram, (uint8_t *)(uintptr_t)flash, size) == 0 &&
+           nvram_find(&nvram, guid_backstop, name, variable);
+}
+
+static void widen(const struct flashlog *log, const struct variable *variable, size_t *first,
+                  size_t *last)
+{
+    size_t from, to;
+
+    if (!flashlog_window(log, variable->offset, variable->next, &from, &to))
+        return;
+    *first = from < *first ? from : *first;
+    *last = to > *last ? to : *last;
+}
+
+/* Every program from the first to the last that belongs to the update: marking the old one, the new
+ * one's header, name and data, and their states. */
+static int points_of_update(struct flash_log *log, const uint8_t *after, char **reason)
+{
+    const char *name = log->flash_case->variable;
+    struct variable old = {0}, new = {0};
+    size_t first = SIZE_MAX, last = 0;
+
+    if (find_in(log->log.start, log->log.size, name, &old))
+        widen(&log->log, &old, &first, &last);
+    if (find_in(after, log->log.size, name, &new))
+        widen(&log->log, &new, &first, &last);
+    if (first > last) {
+        text_replace(reason, text_format("%s: no update in the log", name));
+        return -ENOENT;
+    }
+    for (size_t i = first; i <= last + 1; i++)
+        point_add(log, i);
+    return 0;
+}
+
+/* `wanted` of those programs within first..last-1 that change one of the bytes from..to-1. */
+static void points_spread(struct flash_log *log, size_t first, size_t last, size_t from, size_t to,
+                          size_t wanted)
+{
+    size_t count = 0, seen = 0, taken = 0;
+
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = first; i < last; i++) {
+            const struct program *one = &log->log.programs[i];
+
+            if (one->size == 0 || one->erased || one->at < from || one->at >= to)
+                continue;
+            if (pass == 0)
+                count++;
+            else if (seen++ * wanted / count >= taken && taken < wanted) {
+                point_add(log, i + 1);
+                taken++;
+            }
+        }
+    }
+}
+
+/*
+ * The collection writes all variables to a spare area, says so in the working block, erases the
+ * store, writes it anew, says so, and puts back what was in the spare area. Points: each program
+ * of the working block and each erasure, since these decide what the firmware makes of the rest;
+ * the volume's and store's headers and our ledger more closely, all else evenly.
+ */
+static int points_of_collection(struct flash_log *log, const uint8_t *after, char **reason)
+{
+    struct nvram nvram = {0};
+    struct variable ledger = {0};
+    size_t first, last;
+
+    if (nvram_take(&nvram, (uint8_t *)(uintptr_t)after, log->log.size) < 0 ||
+        !nvram_find(&nvram, guid_backstop, "BackstopLedger", &ledger) ||
+        !flashlog_window(&log->log, nvram.end, log->log.size, &first, &last)) {
+        text_replace(reason, text_copy("no garbage collection in the log"));
+        return -ENOENT;
+    }
+    point_add(log, first);
+    for (size_t i = first; i <= last; i++)
+        if (log->log.programs[i].size > 0 &&
+            (log->log.programs[i].erased || (log->log.programs[i].at >= nvram.end &&
+                                             log->log.programs[i].at < nvram.end + 0x2000)))
+            point_add(log, i + 1);
+    points_spread(log, first, last, 0, nvram.first, 25);
+    points_spread(log, first, last, ledger.offset, ledger.next, 35);
+    points_spread(log, first, last, 0, nvram.end, 60);
+    points_spread(log, first, last, nvram.end + 0x2000, log->log.size, 40);
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    size_t left = *(const size_t *)a, right = *(const size_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static int points_find(struct flash_log *log, char **reason)
+{
+    uint8_t *after = malloc(log->log.size + 1);
+    struct nvram nvram = {0};
+    int error;
+
+    if (after == NULL)
+        abort();
+    memcpy(after, log->log.start, log->log.size);
+    if (nvram_take(&nvram, after, log->log.size) == 0) {
+        record_from_nvram(&log->ledger[0], RECORD_LEDGER, &nvram);
+        record_from_nvram(&log->receipt[0], RECORD_RECEIPT, &nvram);
+    }
+    flashlog_apply(&log->log, after, 0, log->log.count);
+    record_from_nvram(&log->ledger[1], RECORD_LEDGER, &nvram);
+    record_from_nvram(&log->receipt[1], RECORD_RECEIPT, &nvram);
+    error = log->flash_case->kind == FLASH_COLLECTION ? points_of_collection(log, after, reason)
+                                                      : points_of_update(log, after, reason);
+    free(after);
+    if (log->count > 0)
+        qsort(log->points, log->count, sizeof *log->points, by_number);
+    return error;
+}
+
+/* ---- the log ---------------------------------------------------------------------------- */
+
+static int copy(const char *from, const char *to, char **reason)
+{
+    const char *argv[] = {"cp", "--sparse=always", from, to, NULL};
+    struct output output;
+    int code = command_run(argv, &output);
+
+    if (code != 0)
+        text_replace(reason, text_copy(output.err));
+    output_free(&output);
+    return code == 0 ? 0 : -EIO;
+}
+
+static int age(const char *vars)
+{
+    struct nvram nvram;
+    int error = nvram_load(&nvram, vars);
+
+    if (error < 0)
+        return error;
+    nvram_age(&nvram, AGED_ROOM);
+    error = nvram_save(&nvram, vars);
+    nvram_free(&nvram);
+    return error;
+}
+
+/* A boot that must reach the next loader. */
+static int boot_named(const char *dir, const char *name, const char *writes, char **reason)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    struct small_boot boot;
+    int error = name != NULL ? small_conf(disk, name, false, reason) : 0;
+
+    if (error == 0)
+        error = small_boot(dir, writes, &boot);
+    if (error == 0 && (!boot.started || !boot.off)) {
+        text_replace(reason, text_format("a boot that is not cut %s before the next loader; see "
+                                         "%s/console.log and qemu.log there",
+                                         boot.end, dir));
+        return -EIO;
+    }
+    return error;
+}
+
+/*
+ * Firmware writes much of its own when it runs for the first time; that is not in the logs. The
+ * stage leaves no trace in that boot, since it is told to retire, which takes the slot files away.
+ */
+static int machine_make(const struct flash_run *run, const char *dir, char **reason)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    int error = small_disk_make(disk, run->stage, run->next, reason);
+
+    if (error == 0)
+        error = copy(OVMF_VARS, vars, reason);
+    if (error == 0)
+        error = small_conf(disk, "next", true, reason);
+    if (error == 0)
+        error = boot_named(dir, NULL, NULL, reason);
+    return error == 0 ? small_slots(disk, reason) : error;
+}
+
+static int log_boot(const char *dir, const char *name, char **reason)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    TEXT_AUTO before = text_format("%s/before.raw", dir);
+    TEXT_AUTO start = text_format("%s/before.fd", dir);
+    TEXT_AUTO after = text_format("%s/after.raw", dir);
+    TEXT_AUTO end = text_format("%s/after.fd", dir);
+    TEXT_AUTO writes = text_format("%s/writes", dir);
+    int error = small_conf(disk, name, false, reason);
+
+    if (error == 0)
+        error = copy(disk, before, reason);
+    if (error == 0)
+        error = copy(vars, start, reason);
+    if (error == 0)
+        error = boot_named(dir, name, writes, reason);
+    if (error == 0 && (rename(disk, after) < 0 || rename(vars, end) < 0))
+        error = -errno;
+    return error;
+}
+
+static int recipe_follow(const struct flash_case *one, const char *dir, char **reason)
+{
+    TEXT_AUTO line = text_copy(one->recipe);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    char *words[16];
+    int count = text_words(line, words, 16), error = count > 0 ? 0 : -EINVAL;
+
+    for (int i = 0; error == 0 && i < count - 1; i++)
+        error = strcmp(words[i], "age") == 0 ? age(vars) : boot_named(dir, words[i], NULL, reason);
+    return error == 0 ? log_boot(dir, words[count - 1], reason) : error;
+}
+
+/* The log in little room; that its end is what the boot left shows that nothing is missing in it.
+ */
+static int log_keep(const char *dir, char **reason)
+{
+    TEXT_AUTO start = text_format("%s/before.fd", dir);
+    TEXT_AUTO end = text_format("%s/after.fd", dir);
+    TEXT_AUTO writes = text_format("%s/writes", dir);
+    TEXT_AUTO kept = text_format("%s/programs", dir);
+    size_t size = 0;
+    TEXT_AUTO after = file_read(end, &size);
+    struct flashlog log;
+    int error = flashlog_load(&log, start, writes, reason);
+
+    if (error == 0)
+        error = flashlog_save(&log, kept);
+    if (error == 0)
+        flashlog_apply(&log, log.start, 0, log.count);
+    if (error == 0 && (after == NULL || size != log.size || memcmp(after, log.start, size) != 0)) {
+        text_replace(reason, text_format("%s does not lead from %s to %s", writes, start, end));
+        error = -EIO;
+    }
+    flashlog_free(&log);
+    unlink(writes);
+    return error;
+}
+
+static int log_record(const struct flash_run *run, const struct flash_case *one, const char *dir,
+                      char **reason)
+{
+    TEXT_AUTO made = text_format("%s.new", dir);
+    int error;
+
+    directory_remove(made);
+    error = directory_make(made);
+    if (error == 0)
+        error = machine_make(run, made, reason);
+    if (error == 0)
+        error = recipe_follow(one, made, reason);
+    if (error == 0)
+        error = log_keep(made, reason);
+    if (error == 0 && rename(made, dir) < 0)
+        error = -errno;
+    return error;
+}
+
+int flash_log_make(const struct flash_run *run, const struct flash_case *one, struct flash_log *log,
+                   char **reason)
+{
+    TEXT_AUTO programs = NULL;
+    char key[HASH_TEXT_SIZE];
+    int error = 0;
+
+    memset(log, 0, sizeof *log);
+    flash_key(run, one, key);
+    log->flash_case = one;
+    log->dir = text_format("%s/case-%s-%.16s", run->dir, one->name, key);
+    programs = text_format("%s/programs", log->dir);
+    if (access(programs, R_OK) < 0)
+        error = log_record(run, one, log->dir, reason);
+    if (error == 0)
+        error = flashlog_read(&log->log, programs);
+    if (error == 0)
+        error = points_find(log, reason);
+    if (error < 0 && *reason == NULL)
+        *reason = text_format("%s: %s", log->dir, strerror(-error));
+    return error;
+}
+
+void flash_log_free(struct flash_log *log)
+{
+    flashlog_free(&log->log);
+    free(log->points);
+    free(log->dir);
+    memset(log, 0, sizeof *log);
+}

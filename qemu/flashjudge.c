@@ -1,0 +1,352 @@
+/*
+ * What a cut in the flash may do to the count, judged from outside: the oracle of `rig flash`.
+ *
+ * It is written from FORMAT.md and the rules of the counting, and shares nothing with the stage.
+ */
+#include "command.h"
+#include "flash.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOUND_ABSENT 0u
+#define FOUND_VALID 1u
+#define OUTCOME_GOOD 1u
+#define OUTCOME_CLEAN 2u
+
+const char *flash_result_string(enum flash_result result)
+{
+    switch (result) {
+    case FLASH_WELL:
+        return "well";
+    case FLASH_FAILED:
+        return "failed";
+    case FLASH_FIRMWARE:
+        return "firmware";
+    }
+    return "failed";
+}
+
+/* What is stored of boots, in the variable store and on the ESP. */
+struct facts {
+    bool store; /* there is a variable store that can be read */
+    struct record ledger, receipt, slot;
+};
+
+static uint32_t value(const struct record *record, const char *name)
+{
+    uint32_t found = 0;
+
+    record_field(record, name, &found);
+    return found;
+}
+
+static void facts_read(struct facts *facts, const char *vars, const char *disk)
+{
+    struct nvram nvram = {0};
+    size_t size = 0;
+    TEXT_AUTO slots = small_get(disk, "/EFI/backstop/ledger.esp", &size);
+
+    memset(facts, 0, sizeof *facts);
+    record_take(&facts->ledger, RECORD_LEDGER, NULL, 0, false);
+    record_take(&facts->receipt, RECORD_RECEIPT, NULL, 0, false);
+    record_from_slots(&facts->slot, RECORD_LEDGER, (const uint8_t *)slots,
+                      slots != NULL ? size : 0);
+    facts->store = nvram_load(&nvram, vars) == 0;
+    if (!facts->store)
+        return;
+    record_from_nvram(&facts->ledger, RECORD_LEDGER, &nvram);
+    record_from_nvram(&facts->receipt, RECORD_RECEIPT, &nvram);
+    nvram_free(&nvram);
+}
+
+/* ---- what the next boot must say -------------------------------------------------------- */
+
+struct expectation {
+    uint32_t number, failures, found;
+};
+
+static bool is_after(uint32_t a, uint32_t b)
+{
+    return a != b && a - b < 0x80000000u;
+}
+
+/* The boot that `ledger` names has ended; its receipt says how, or nothing does: it failed. */
+static void expect_after(const struct record *ledger, const struct record *receipt,
+                         struct expectation *expected)
+{
+    uint32_t number = value(ledger, "number"), failures = value(ledger, "failures"),
+             outcome = value(receipt, "outcome");
+    bool answers = receipt->whole && value(receipt, "number") == number;
+
+    expected->number = number + 1;
+    expected->failures = answers && outcome == OUTCOME_GOOD    ? 0
+                         : answers && outcome == OUTCOME_CLEAN ? failures
+                                                               : failures + 1;
+}
+
+/* The variable is not there. The mark on the ESP says up to which number there were boots, and how
+ * the count stood; with failures in it, it is exact, and the boot that wrote it has failed too. */
+static void expect_from_mark(const struct facts *facts, struct expectation *expected)
+{
+    uint32_t number = facts->slot.whole ? value(&facts->slot, "number") : 0,
+             failures = facts->slot.whole ? value(&facts->slot, "failures") : 0,
+             receipt = facts->receipt.whole ? value(&facts->receipt, "number") : 0,
+             outcome = value(&facts->receipt, "outcome");
+    bool answers = facts->receipt.whole && facts->slot.whole && !is_after(number - 64, receipt);
+
+    expected->number = (is_after(receipt, number) ? receipt : number) + 1;
+    if (answers && outcome == OUTCOME_GOOD)
+        failures = 0;
+    else if (failures > 0 && !(answers && outcome == OUTCOME_CLEAN))
+        failures++;
+    expected->failures = failures;
+}
+
+static void expect(const struct facts *facts, struct expectation *expected)
+{
+    const struct record *slot = &facts->slot, *ledger = &facts->ledger;
+    bool slot_holds = slot->whole && value(slot, "mark") == 0 &&
+                      !(facts->receipt.whole &&
+                        is_after(value(&facts->receipt, "number"), value(slot, "number")));
+
+    expected->found = ledger->whole ? FOUND_VALID : FOUND_ABSENT;
+    if (slot_holds && (!ledger->whole || is_after(value(slot, "number"), value(ledger, "number"))))
+        expect_after(slot, &facts->receipt, expected);
+    else if (ledger->whole)
+        expect_after(ledger, &facts->receipt, expected);
+    else
+        expect_from_mark(facts, expected);
+}
+
+static bool meets(const struct small_boot *boot, const struct expectation *expected)
+{
+    return boot->number == expected->number && boot->failures == expected->failures &&
+           boot->found == expected->found;
+}
+
+/* ---- judgements ------------------------------------------------------------------------- */
+
+static int fail(struct flash_verdict *verdict, char *detail)
+{
+    verdict->result = FLASH_FAILED;
+    text_replace(&verdict->detail, detail);
+    return 1;
+}
+
+static bool old_or_new(const struct record *now, const struct record both[2])
+{
+    return record_is_same(now, &both[0]) || record_is_same(now, &both[1]);
+}
+
+/* In a collection a variable may be out of sight; torn it is never. */
+static int judge_store(const struct flash_log *log, const struct facts *facts,
+                       struct flash_verdict *verdict)
+{
+    bool hides = log->flash_case->kind == FLASH_COLLECTION;
+
+    if (!facts->store && !hides)
+        return fail(verdict, text_copy("the variable store cannot be read"));
+    if (!old_or_new(&facts->ledger, log->ledger) && !(hides && !facts->ledger.there))
+        return fail(verdict, text_format("the ledger is neither old nor new: %s",
+                                         facts->ledger.whole ? "another" : "torn or gone"));
+    if (!old_or_new(&facts->receipt, log->receipt) && !(hides && !facts->receipt.there))
+        return fail(verdict, text_format("the receipt is neither old nor new: %s",
+                                         facts->receipt.whole ? "another" : "torn or gone"));
+    return 0;
+}
+
+static char *ticket_text(const struct small_boot *boot)
+{
+    return text_format("number=%u failures=%u found=%u stored=%u reason=%u", boot->number,
+                       boot->failures, boot->found, boot->stored, boot->reason);
+}
+
+/* The machine starts the next loader, with a ticket that is stored. */
+static int judge_boot(const struct small_boot *boot, const char *which,
+                      struct flash_verdict *verdict)
+{
+    if (!boot->firmware && !boot->started) {
+        verdict->result = FLASH_FIRMWARE;
+        text_replace(&verdict->detail, text_format("%s: the firmware %s", which, boot->end));
+        return 1;
+    }
+    if (!boot->started || !boot->off)
+        return fail(verdict, text_format("%s %s%s", which, boot->end,
+                                         boot->started ? "" : " before the next loader"));
+    if (!boot->ticket)
+        return fail(verdict, text_format("%s has no ticket", which));
+    if (boot->stored == 0)
+        return fail(verdict, text_format("%s is not counted", which));
+    return 0;
+}
+
+static int judge_count(const struct small_boot *boot, const struct expectation *expected,
+                       const char *which, struct flash_verdict *verdict)
+{
+    TEXT_AUTO said = NULL;
+
+    if (meets(boot, expected))
+        return 0;
+    said = ticket_text(boot);
+    return fail(verdict, text_format("%s: %s; due are number=%u failures=%u found=%u", which, said,
+                                     expected->number, expected->failures, expected->found));
+}
+
+/*
+ * Which of the variables the firmware shows after a cut collection, and in which version, is its
+ * own affair: whatever it shows, the count must follow from it, and from the ESP what it hides.
+ */
+static int judge_collected(const struct flash_log *log, const struct facts *cut,
+                           const struct small_boot *boot, struct flash_verdict *verdict)
+{
+    struct expectation expected = {0};
+    struct facts shown = *cut;
+    struct record none = {.kind = RECORD_RECEIPT};
+
+    for (int receipt = 0; receipt < 2; receipt++) {
+        for (int ledger = 0; ledger < 3; ledger++) {
+            shown.receipt = receipt == 0 ? log->receipt[0] : none;
+            shown.ledger = ledger < 2 ? log->ledger[ledger] : none;
+            expect(&shown, &expected);
+            if (meets(boot, &expected))
+                return 0;
+        }
+    }
+    return judge_count(boot, &expected, "the boot after the cut", verdict);
+}
+
+/* What the ticket says is what is stored, and stored where it says. */
+static int judge_stored(const struct facts *facts, const struct small_boot *boot,
+                        struct flash_verdict *verdict)
+{
+    const struct record *record = boot->stored == 1 ? &facts->ledger : &facts->slot;
+    TEXT_AUTO said = ticket_text(boot);
+    TEXT_AUTO stored = record_text(record);
+
+    if (record->whole && value(record, "mark") == 0 && value(record, "number") == boot->number &&
+        value(record, "failures") == boot->failures)
+        return 0;
+    return fail(verdict, text_format("the ticket says %s, the ledger %s", said, stored));
+}
+
+/* ---- one point -------------------------------------------------------------------------- */
+
+static int machine_cut(const struct flash_log *log, size_t programs, const char *dir)
+{
+    bool before = log->flash_case->kind != FLASH_RECEIPT;
+    TEXT_AUTO from = text_format("%s/%s.raw", log->dir, before ? "before" : "after");
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    TEXT_AUTO reason = NULL;
+    const char *argv[] = {"cp", "--sparse=always", from, disk, NULL};
+    uint8_t *flash = malloc(log->log.size + 1);
+    struct output output;
+    int error;
+
+    if (flash == NULL)
+        abort();
+    memcpy(flash, log->log.start, log->log.size);
+    flashlog_apply(&log->log, flash, 0, programs);
+    error = file_write(vars, flash, log->log.size);
+    free(flash);
+    if (error == 0) {
+        error = command_run(argv, &output) == 0 ? 0 : -EIO;
+        output_free(&output);
+    }
+    return error == 0 ? small_conf(disk, "next", false, &reason) : error;
+}
+
+/* All that can make a difference to the boot after: what is stored of ours, and where. */
+static void state_hash(const struct facts *facts, char out[HASH_TEXT_SIZE])
+{
+    struct hash *hash = hash_new();
+
+    hash_add(hash, facts->ledger.bytes, sizeof facts->ledger.bytes);
+    hash_add(hash, facts->receipt.bytes, sizeof facts->receipt.bytes);
+    hash_add(hash, facts->slot.bytes, sizeof facts->slot.bytes);
+    hash_end(hash, out);
+}
+
+static int boot_here(const char *dir, struct small_boot *boot, struct flash_verdict *verdict)
+{
+    int error = small_boot(dir, NULL, boot);
+
+    if (error < 0)
+        text_replace(&verdict->detail, text_format("no boot: %s", strerror(-error)));
+    return error;
+}
+
+/* 0 to go on, 1: settled, or -errno. */
+static int judge_first(const struct flash_log *log, const char *dir, struct facts *facts,
+                       struct flash_verdict *verdict)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    struct expectation expected = {0};
+    struct small_boot boot;
+    struct facts cut;
+    int settled;
+
+    facts_read(&cut, vars, disk);
+    settled = judge_store(log, &cut, verdict);
+    if (settled == 0)
+        settled = boot_here(dir, &boot, verdict);
+    if (settled == 0)
+        settled = judge_boot(&boot, "the boot after the cut", verdict);
+    if (settled != 0)
+        return settled;
+    verdict->hidden = boot.found == FOUND_ABSENT && log->ledger[0].there;
+    verdict->detail = ticket_text(&boot);
+    expect(&cut, &expected);
+    if (log->flash_case->kind == FLASH_COLLECTION)
+        settled = judge_collected(log, &cut, &boot, verdict);
+    else
+        settled = judge_count(&boot, &expected, "the boot after the cut", verdict);
+    facts_read(facts, vars, disk);
+    return settled == 0 ? judge_stored(facts, &boot, verdict) : settled;
+}
+
+static int judge_second(const char *dir, struct facts *facts, struct flash_verdict *verdict)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    struct expectation expected = {0};
+    struct small_boot boot;
+    int settled;
+
+    verdict->followed = true;
+    expect(facts, &expected);
+    settled = boot_here(dir, &boot, verdict);
+    if (settled == 0)
+        settled = judge_boot(&boot, "the second boot", verdict);
+    if (settled == 0 && verdict->hidden)
+        expected.found = boot.found; /* what was out of sight may be back */
+    if (settled == 0)
+        settled = judge_count(&boot, &expected, "the second boot", verdict);
+    if (settled != 0)
+        return settled;
+    facts_read(facts, vars, disk);
+    return judge_stored(facts, &boot, verdict);
+}
+
+int flash_judge(const struct flash_log *log, size_t programs, const char *dir, flash_known *known,
+                void *context, struct flash_verdict *verdict)
+{
+    struct facts facts;
+    int settled;
+
+    memset(verdict, 0, sizeof *verdict);
+    settled = machine_cut(log, programs, dir);
+    if (settled < 0)
+        text_replace(&verdict->detail, text_format("%s: no machine: %s", dir, strerror(-settled)));
+    if (settled == 0)
+        settled = judge_first(log, dir, &facts, verdict);
+    if (settled == 0) {
+        state_hash(&facts, verdict->then);
+        if (!known(context, verdict->then))
+            settled = judge_second(dir, &facts, verdict);
+    }
+    return settled < 0 ? settled : 0;
+}

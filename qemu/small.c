@@ -1,0 +1,259 @@
+#include "small.h"
+#include "command.h"
+#include "machine.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As image/mkdisk.sh has them: a boot entry names the partition by these. */
+#define ESP_MIB 64
+#define LABEL_ID "0bac5709-0000-4000-8000-000000000000"
+#define ESP_ID "0bac5709-0000-4000-8000-000000000001"
+#define SLOTS_BYTES 8192u
+
+/* ---- disk ------------------------------------------------------------------------------- */
+
+/* Runs it; a reason where it fails, with what it said. */
+static int tool(const char *const argv[], char **reason)
+{
+    struct output output;
+    int code = command_run(argv, &output);
+
+    if (code != 0)
+        text_replace(reason, text_format("%s: %s", argv[0], output.err));
+    output_free(&output);
+    return code == 0 ? 0 : -EIO;
+}
+
+static int shell(char *script, char **reason)
+{
+    const char *argv[] = {"sh", "-ec", script, NULL};
+    int error = tool(argv, reason);
+
+    free(script);
+    return error;
+}
+
+static int disk_lay_out(const char *disk, char **reason)
+{
+    return shell(
+        text_format("PATH=$PATH:/usr/sbin:/sbin; rm -f '%s'; truncate -s %dM '%s'\n"
+                    "printf 'label: gpt\\nlabel-id: %s\\n"
+                    "start=1MiB, size=%dMiB, type=uefi, uuid=%s, name=esp\\n' | sfdisk -q '%s'\n"
+                    "mkfs.vfat --offset 2048 -F 32 -n ESP '%s' %d >/dev/null\n"
+                    "mmd -i '%s@@1M' ::/EFI ::/EFI/BOOT ::/EFI/test ::/EFI/backstop",
+                    disk, ESP_MIB + 2, disk, LABEL_ID, ESP_MIB, ESP_ID, disk, disk, ESP_MIB * 1024,
+                    disk),
+        reason);
+}
+
+int small_put(const char *disk, const char *file, const char *path, char **reason)
+{
+    TEXT_AUTO image = text_format("%s@@1M", disk);
+    TEXT_AUTO to = text_format("::%s", path);
+    const char *argv[] = {"mcopy", "-D", "o", "-i", image, file, to, NULL};
+
+    return tool(argv, reason);
+}
+
+int small_put_bytes(const char *disk, const void *bytes, size_t size, const char *path,
+                    char **reason)
+{
+    TEXT_AUTO file = text_format("%s.put", disk);
+    int error = file_write(file, bytes, size);
+
+    if (error == 0)
+        error = small_put(disk, file, path, reason);
+    else
+        text_replace(reason, text_format("%s: %s", file, strerror(-error)));
+    unlink(file);
+    return error;
+}
+
+char *small_get(const char *disk, const char *path, size_t *size)
+{
+    TEXT_AUTO image = text_format("%s@@1M", disk);
+    TEXT_AUTO from = text_format("::%s", path);
+    const char *argv[] = {"mtype", "-i", image, from, NULL};
+    struct output output;
+    char *found = NULL;
+
+    if (command_run(argv, &output) == 0) {
+        found = output.out;
+        *size = output.out_size;
+        output.out = NULL;
+    }
+    output_free(&output);
+    return found;
+}
+
+void small_delete(const char *disk, const char *path)
+{
+    TEXT_AUTO image = text_format("%s@@1M", disk);
+    TEXT_AUTO what = text_format("::%s", path);
+    const char *argv[] = {"mdel", "-i", image, what, NULL};
+    TEXT_AUTO ignored = NULL;
+
+    tool(argv, &ignored);
+}
+
+int small_conf(const char *disk, const char *name, bool retire, char **reason)
+{
+    TEXT_AUTO conf =
+        text_format("next=\\EFI\\test\\%s.efi\r\n%s", name, retire ? "retire=yes\r\n" : "");
+
+    return small_put_bytes(disk, conf, strlen(conf), "/EFI/backstop/stage.conf", reason);
+}
+
+int small_slots(const char *disk, char **reason)
+{
+    static const uint8_t slots[SLOTS_BYTES];
+    int error = small_put_bytes(disk, slots, sizeof slots, "/EFI/backstop/ledger.esp", reason);
+
+    if (error == 0)
+        error = small_put_bytes(disk, slots, sizeof slots, "/EFI/backstop/receipt.esp", reason);
+    return error;
+}
+
+int small_disk_make(const char *disk, const char *stage, const char *next, char **reason)
+{
+    static const char *const names[] = {"next", "good"};
+    int error = disk_lay_out(disk, reason);
+
+    for (size_t i = 0; error == 0 && i < sizeof names / sizeof names[0]; i++) {
+        TEXT_AUTO path = text_format("/EFI/test/%s.efi", names[i]);
+
+        error = small_put(disk, next, path, reason);
+    }
+    if (error == 0)
+        error = small_put(disk, stage, SMALL_FALLBACK, reason);
+    if (error == 0)
+        error = small_put(disk, stage, SMALL_STAGE, reason);
+    return error == 0 ? small_slots(disk, reason) : error;
+}
+
+/* ---- boot ------------------------------------------------------------------------------- */
+
+static uint32_t field(const char *line, const char *name)
+{
+    TEXT_AUTO key = text_format(" %s=", name);
+    const char *at = strstr(line, key);
+
+    return at != NULL ? (uint32_t)strtoul(at + strlen(key), NULL, 10) : UINT32_MAX;
+}
+
+static void console_taken(void *context, const char *line)
+{
+    struct small_boot *boot = context;
+
+    boot->firmware = boot->firmware || strstr(line, "BdsDxe:") != NULL;
+    line = strstr(line, "TICKET ");
+    if (line == NULL)
+        return;
+    boot->started = true;
+    boot->ticket = field(line, "state") == 1;
+    boot->number = field(line, "number");
+    boot->failures = field(line, "failures");
+    boot->rung = field(line, "rung");
+    boot->stance = field(line, "stance");
+    boot->reason = field(line, "reason");
+    boot->found = field(line, "found");
+    boot->stored = field(line, "stored");
+}
+
+static void channel_taken(void *context, const struct channel_message *message)
+{
+    (void)context;
+    (void)message;
+}
+
+static void qmp_taken(void *context, const struct qmp_message *message)
+{
+    struct small_boot *boot = context;
+
+    if (message->kind != QMP_SHUTDOWN)
+        return;
+    boot->off = strcmp(message->reason, "guest-shutdown") == 0;
+    boot->end = boot->off ? "switched itself off" : "was reset";
+}
+
+/* Processor time of a process in seconds; proc(5), stat. */
+static double processor_time(pid_t pid)
+{
+    TEXT_AUTO path = text_format("/proc/%d/stat", (int)pid);
+    TEXT_AUTO text = file_read(path, NULL);
+    const char *behind = text != NULL ? strrchr(text, ')') : NULL;
+    unsigned long user = 0, system = 0;
+
+    if (behind == NULL ||
+        sscanf(behind, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) < 2)
+        return 0;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* The limits are of the work that the machine does, so that a busy host changes nothing. A log of a
+ * whole garbage collection takes far more. */
+#define BOOT_WORK 15.0
+#define LOGGED_WORK 2000.0
+#define IDLE_SECONDS 60.0 /* in which a machine that waits for nothing would have had its turn */
+
+struct idleness {
+    double work, since;
+};
+
+static bool hangs(struct machine *machine, struct idleness *idle, bool logged)
+{
+    double work = processor_time(machine->pid);
+
+    if (work > idle->work + 0.05 || idle->since == 0) {
+        idle->work = work;
+        idle->since = now();
+    }
+    return work > (logged ? LOGGED_WORK : BOOT_WORK) || now() - idle->since > IDLE_SECONDS;
+}
+
+int small_boot(const char *dir, const char *log, struct small_boot *boot)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    TEXT_AUTO console = text_format("%s/console.log", dir);
+    TEXT_AUTO errors = text_format("%s/qemu.log", dir);
+    struct machine_setup setup = {.accel = "tcg",
+                                  .disk = disk,
+                                  .vars = vars,
+                                  .console = console,
+                                  .errors = errors,
+                                  .vars_log = log,
+                                  .small = true};
+    struct machine_taker taker = {console_taken, channel_taken, qmp_taken, boot};
+    struct machine machine;
+    struct idleness idle = {0};
+    int error = log != NULL ? file_write(log, "", 0) : 0;
+
+    memset(boot, 0, sizeof *boot);
+    if (error == 0)
+        error = machine_start(&machine, &setup, &taker);
+    if (error < 0)
+        return error;
+    boot->end = "QEMU ended";
+    while (machine_pump(&machine, 500) >= 0)
+        if (hangs(&machine, &idle, log != NULL)) {
+            boot->end = "hangs";
+            break;
+        }
+    machine_kill(&machine);
+    return 0;
+}
