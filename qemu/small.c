@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,25 +205,39 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* The limits are of the work that the machine does, so that a busy host changes nothing. A log of a
- * whole garbage collection takes far more. */
-#define BOOT_WORK 15.0
-#define LOGGED_WORK 2000.0
+/* The limits are of work that the machine does and nothing comes of, so that neither a busy host
+ * nor a long garbage collection (half a million programs) makes a machine look dead. */
+#define WORK_IN_VAIN 15.0 /* a boot takes 3 */
 #define IDLE_SECONDS 60.0 /* in which a machine that waits for nothing would have had its turn */
 
-struct idleness {
-    double work, since;
+struct progress {
+    const char *vars;
+    double work_then, work, idle_since;
+    struct timespec written; /* the last program of the flash */
 };
 
-static bool hangs(struct machine *machine, struct idleness *idle, bool logged)
+static bool was_programmed(struct progress *progress)
 {
-    double work = processor_time(machine->pid);
+    struct stat st;
 
-    if (work > idle->work + 0.05 || idle->since == 0) {
-        idle->work = work;
-        idle->since = now();
+    if (stat(progress->vars, &st) < 0 || (st.st_mtim.tv_sec == progress->written.tv_sec &&
+                                          st.st_mtim.tv_nsec == progress->written.tv_nsec))
+        return false;
+    progress->written = st.st_mtim;
+    return true;
+}
+
+static bool hangs(struct progress *progress, pid_t pid, bool said)
+{
+    double work = processor_time(pid);
+
+    if (work > progress->work + 0.05 || progress->idle_since == 0) {
+        progress->idle_since = now();
+        progress->work = work;
     }
-    return work > (logged ? LOGGED_WORK : BOOT_WORK) || now() - idle->since > IDLE_SECONDS;
+    if (was_programmed(progress) || said)
+        progress->work_then = work;
+    return work - progress->work_then > WORK_IN_VAIN || now() - progress->idle_since > IDLE_SECONDS;
 }
 
 int small_boot(const char *dir, const char *log, struct small_boot *boot)
@@ -240,7 +255,8 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
                                   .small = true};
     struct machine_taker taker = {console_taken, channel_taken, qmp_taken, boot};
     struct machine machine;
-    struct idleness idle = {0};
+    struct progress progress = {.vars = vars};
+    long said;
     int error = log != NULL ? file_write(log, "", 0) : 0;
 
     memset(boot, 0, sizeof *boot);
@@ -249,8 +265,8 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
     if (error < 0)
         return error;
     boot->end = "QEMU ended";
-    while (machine_pump(&machine, 500) >= 0)
-        if (hangs(&machine, &idle, log != NULL)) {
+    while ((said = machine_pump(&machine, 500)) >= 0)
+        if (hangs(&progress, machine.pid, said > 0)) {
             boot->end = "hangs";
             break;
         }

@@ -1,0 +1,9 @@
+#: make proof-flash  power cuts at every program of the variable flash; hours, and goes on where it was left
+FLASH_NEEDS := $(B)/qemu/rig $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
+FLASH_RUN    = $(B)/qemu/rig flash --dir $(B)/proof/flash --stage $(B)/efi/backstopx64.efi --next $(B)/efi/ovmf_next.efi
+
+PROOF_PARTS += proof-flash:1
+
+.PHONY: proof-flash
+proof-flash: $(FLASH_NEEDS)
+	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(if $(PROOF_BUDGET),$(PROOF_LIMIT)) $(FLASH_CASES)
