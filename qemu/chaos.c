@@ -11,18 +11,20 @@
 #include <errno.h>
 #include <getopt.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 struct chaos {
     struct rig *rig;
     const char *proof; /* directory of results */
-    const char *from;  /* state that sequences start from */
     long seed, boots, budget, tries;
-    bool seed_given, fresh;
+    bool seed_given, fresh, print;
     char *points; /* file of results */
     time_t start;
 };
@@ -182,7 +184,7 @@ static int keep(const struct chaos *chaos, const char *name, const struct outcom
 
 struct totals {
     size_t sequences, boots, broken;
-    long last; /* highest seed; -1: none */
+    long last; /* highest seed; 0: none */
 };
 
 static void total_add(struct totals *totals, const char *line)
@@ -205,7 +207,7 @@ static void total_add(struct totals *totals, const char *line)
 
 static struct totals totals_read(const struct chaos *chaos)
 {
-    struct totals totals = {.last = -1};
+    struct totals totals = {0};
     TEXT_AUTO text = file_read(chaos->points, NULL);
     char *rest = text, *line;
 
@@ -253,49 +255,102 @@ static int one_seed(const struct chaos *chaos, long seed)
     return error;
 }
 
+static pid_t start_seed(const struct chaos *chaos, long seed)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILED);
+    _exit(one_seed(chaos, seed) == 0 ? EXIT_PASSED : EXIT_FAILED);
+}
+
+/* False where a sequence's result could not be kept: going on would never end. */
+static bool reap_seed(void)
+{
+    int status = 0;
+
+    while (wait(&status) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
+}
+
+static bool is_wanted(const struct chaos *chaos, const struct totals *totals, long seed)
+{
+    if (chaos->seed_given)
+        return seed == chaos->seed;
+    return totals->boots < (size_t)chaos->boots && !time_is_over(chaos);
+}
+
 static int run_seeds(struct chaos *chaos)
 {
     struct totals totals = totals_read(chaos);
-    long seed = chaos->seed_given ? chaos->seed : totals.last + 1;
-    size_t broken_before = totals.broken;
-    size_t wanted = chaos->boots > 0 ? (size_t)chaos->boots : 0;
+    long seed = chaos->seed_given ? chaos->seed : totals.last + 1, running = 0;
+    size_t before = totals.broken, left;
+    bool kept = true;
 
     if (totals.boots > 0 && !chaos->seed_given)
         printf("chaos: %zu boots of %zu sequences are there already\n", totals.boots,
                totals.sequences);
-    while (!time_is_over(chaos) &&
-           (chaos->seed_given ? seed == chaos->seed : totals.boots < wanted)) {
-        if (one_seed(chaos, seed++) < 0)
-            return EXIT_FAILED;
+    fflush(stdout);
+    while (running > 0 || (kept && is_wanted(chaos, &totals, seed))) {
+        if (kept && running < chaos->rig->jobs && is_wanted(chaos, &totals, seed)) {
+            if (start_seed(chaos, seed++) < 0)
+                kept = false;
+            else
+                running++;
+            continue;
+        }
+        kept = reap_seed() && kept;
+        running--;
         totals = totals_read(chaos);
     }
+    left = chaos->seed_given || totals.boots >= (size_t)chaos->boots
+               ? 0
+               : (size_t)chaos->boots - totals.boots;
     printf("chaos: %zu boots of %zu sequences, %zu ended well, %zu boots left out\n", totals.boots,
-           totals.sequences, totals.sequences - totals.broken,
-           wanted > totals.boots && !chaos->seed_given ? wanted - totals.boots : 0);
+           totals.sequences, totals.sequences - totals.broken, left);
     printf("%zu passed, %zu failed\n", totals.sequences - totals.broken, totals.broken);
-    return totals.broken > (chaos->seed_given ? broken_before : 0) ? EXIT_FAILED : EXIT_PASSED;
+    return !kept || totals.broken > (chaos->seed_given ? before : 0) ? EXIT_FAILED : EXIT_PASSED;
+}
+
+/* What a seed stands for, as a scenario file. */
+static int print_seed(long seed)
+{
+    TEXT_AUTO title = text_format("chaos from seed %ld", seed);
+    TEXT_AUTO text = NULL;
+    struct sequence sequence;
+    size_t all[CHAOS_STEPS_MAX];
+
+    sequence_draw(&sequence, (uint64_t)seed);
+    for (size_t i = 0; i < sequence.count; i++)
+        all[i] = i;
+    text = sequence_scenario(&sequence, all, sequence.count, title);
+    fputs(text, stdout);
+    sequence_free(&sequence);
+    return EXIT_PASSED;
 }
 
 static int parse(struct chaos *chaos, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"boots", required_argument, NULL, 'b'},
-        {"budget", required_argument, NULL, 't'},
-        {"point", required_argument, NULL, 's'},
-        {"tries", required_argument, NULL, 'n'},
-        {"proof", required_argument, NULL, 'p'},
-        {"fresh", no_argument, NULL, 'f'},
-        {"live", no_argument, NULL, 'l'},
-        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},   {"boots", required_argument, NULL, 'b'},
+        {"budget", required_argument, NULL, 't'}, {"point", required_argument, NULL, 's'},
+        {"tries", required_argument, NULL, 'n'},  {"proof", required_argument, NULL, 'p'},
+        {"fresh", no_argument, NULL, 'f'},        {"print", no_argument, NULL, 'P'},
+        {"live", no_argument, NULL, 'l'},         {NULL, 0, NULL, 0},
     };
     int option;
 
     optind = 0;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "j:", longs, NULL)) != -1) {
         if (option == 'f')
             chaos->fresh = true;
+        else if (option == 'P')
+            chaos->print = true;
         else if (option == 'l')
             chaos->rig->live = true;
         else if (option == 'p')
@@ -305,6 +360,8 @@ static int parse(struct chaos *chaos, int argc, char **argv)
         else if (option == 'b' && text_number(optarg, 1, 1000000, &chaos->boots) == 0)
             continue;
         else if (option == 't' && text_number(optarg, 1, 1000000, &chaos->budget) == 0)
+            continue;
+        else if (option == 'j' && text_number(optarg, 1, 16, &chaos->rig->jobs) == 0)
             continue;
         else if (option == 'n' && text_number(optarg, 0, 1000, &chaos->tries) == 0)
             continue;
@@ -352,6 +409,8 @@ int chaos_verb(struct rig *rig, char *const words[])
     for (; words[argc - 1] != NULL && argc < 31; argc++)
         argv[argc] = words[argc - 1];
     code = parse(&chaos, argc, argv);
+    if (code == 0 && chaos.print)
+        return print_seed(chaos.seed);
     if (code == 0)
         code = prepare(&chaos);
     if (code == 0)

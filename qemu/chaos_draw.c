@@ -57,6 +57,12 @@ static char *line_of(const struct kind *kind, struct randoms *randoms)
                        1 + random_below(randoms, kind->numbers), mark + strlen("%u"));
 }
 
+/* Half of the sequences begin with an update that does not boot. */
+#define FAULTY_FIRST 2
+static const char *const faulty[] = {"update content-291", "update driver-2.0", "update driver-2.1",
+                                     "update loading"};
+#define FAULTY (sizeof faulty / sizeof *faulty)
+
 static char *draw_one(struct randoms *randoms)
 {
     unsigned total = 0, at;
@@ -81,6 +87,8 @@ void sequence_draw(struct sequence *sequence, uint64_t seed)
     sequence->count = 4 + random_below(&randoms, 6);
     for (size_t i = 0; i < sequence->count; i++)
         sequence->lines[i] = draw_one(&randoms);
+    if (random_below(&randoms, FAULTY_FIRST) == 0)
+        text_replace(&sequence->lines[0], text_copy(faulty[random_below(&randoms, FAULTY)]));
 }
 
 void sequence_free(struct sequence *sequence)

@@ -13,6 +13,7 @@
 #define BOUND 12u      /* shared promise: boots until it is up or holds */
 #define HANG_SECONDS 3 /* the marker's driver does not come back */
 #define GOOD_SECONDS 900
+#define PATIENCE 300 /* with a machine whose disk fails */
 #define HANG_MARKER "acme_sentry: driver 2.1"
 
 void chaos_watch_free(struct chaos_watch *watch)
@@ -115,19 +116,24 @@ static bool is_proved(const struct boot *boot)
     return boot->good;
 }
 
-/* One boot, until it is up, off or hung; a hung one is switched off. 0 or -EPROTO. */
-static int boot_one(struct session *session)
+/* One boot, until it is up, off or hung; a hung one is switched off, as is one that a person whose
+ * patience is so many seconds has waited for. 0 or -EPROTO. */
+static int boot_one(struct session *session, int patience)
 {
     const struct boot *boot;
 
-    if (boot_start(session, HANG_MARKER) < 0 || boot_watch(session, is_known, BOOT_LIMIT) < 0)
+    if (boot_start(session, HANG_MARKER) < 0 || boot_watch(session, is_known, patience) < 0)
         return -1;
     boot = session_boot(session);
-    if (session->on && !boot->hello) {
+    if (session->on && boot->marked && !boot->hello) {
         if (boot_watch(session, never, HANG_SECONDS) < 0)
             return -1;
         boot_look(session);
         boot_cut(session, "hung, switched off");
+    }
+    if (session->on && !boot->hello) {
+        session->watch->boot.disturbed = true;
+        boot_cut(session, "not up, switched off");
     }
     return session->on ? 0 : look(session);
 }
@@ -136,7 +142,7 @@ static int boot_one(struct session *session)
 static int bring_up(struct session *session)
 {
     while (!session->on)
-        if (boot_one(session) < 0)
+        if (boot_one(session, BOOT_LIMIT) < 0)
             return -1;
     return 0;
 }
@@ -207,7 +213,7 @@ static int act_fault(struct session *session, char *const words[], int count)
         return -1;
     fault_arm(session, words, count);
     watch->boot.flash_touched = strstr(words[1], "variable-") != NULL;
-    error = boot_one(session);
+    error = boot_one(session, of_disk ? PATIENCE : BOOT_LIMIT);
     if (error == 0 && session->on && (of_disk || strcmp(words[0], "firmware") != 0)) {
         if (!of_disk && boot_watch(session, never, 60) < 0)
             return -1;

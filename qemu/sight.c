@@ -183,20 +183,38 @@ static char *rule_lost(const struct sight *before, const struct sight *after,
     return fault;
 }
 
-/* What is in quarantine stays there. */
+/*
+ * A suspect stays in quarantine, or, having been told good, comes back to its place. Beside it lie
+ * a record (N.json), which may be written anew, and for a while a good version made ready (N.good).
+ */
+static bool is_kept(const struct item *item, const struct items *quarantine,
+                    const struct items *live, const char *manifest)
+{
+    const char *hash = hash_of(item);
+
+    if (item->is_directory || text_ends(item->path, ".json"))
+        return at_path(quarantine, item->path) != NULL;
+    if (lies_in(quarantine, item) || lies_in(live, item))
+        return true;
+    return text_ends(item->path, ".good") &&
+           (hash == NULL || (manifest != NULL && strstr(manifest, hash) != NULL));
+}
+
 static char *rule_kept(const struct sight *before, const struct sight *after,
                        const struct circumstances *boot)
 {
     struct items was = items_of(before->quarantine), is = items_of(after->quarantine);
+    struct items live = items_of(after->live);
     char *fault = NULL;
 
     (void)boot;
     for (size_t i = 0; i < was.count && fault == NULL; i++)
-        if (hash_of(&was.items[i]) != NULL && !lies_in(&is, &was.items[i]))
+        if (!is_kept(&was.items[i], &is, &live, before->manifest))
             fault = text_format("%s (%s) is gone from quarantine", was.items[i].path,
                                 was.items[i].what);
     items_free(&was);
     items_free(&is);
+    items_free(&live);
     return fault;
 }
 
