@@ -53,9 +53,9 @@ int disk_damage(const struct disk *disk, const char *path, char **reason)
     return 0;
 }
 
-/* Blocks are asked for in pieces that halve, since the map of what is taken takes blocks as well.
- */
 #define ANYWHERE (~(blk64_t)0)
+
+/* Asks for pieces that halve, since the map of what is taken takes blocks as well. */
 static blk64_t take_blocks(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode)
 {
     blk64_t start = 0, piece = ext2fs_free_blocks_count(fs->super);
