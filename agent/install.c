@@ -734,12 +734,12 @@ static int put_parts(struct parts *parts)
         error = put_before_loader(parts);
     if (error)
         return error;
+    /* before it is complete: what a cut keeps from the journal is told when it runs again */
+    if (parts->changed || !parts->state.complete)
+        tell_journal(parts);
     parts->state.complete = true;
     parts->state.retired = false;
-    error = parts_remember(parts);
-    if (!error && parts->changed)
-        tell_journal(parts);
-    return error;
+    return parts_remember(parts);
 }
 
 static void lower_retired_flag(const char *run_dir)

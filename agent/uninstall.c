@@ -226,6 +226,17 @@ static int purge_state(const struct place *place, struct diag *diag)
     return error;
 }
 
+/* Written before the last files go: an uninstall that is cut does not look for them again, and no
+ * unit installs anew. */
+static int remember_leaving(struct parts *parts)
+{
+    if (!parts->state.present)
+        return 0;
+    parts->state.retired = true;
+    parts->state.complete = false;
+    return install_state_write(parts->place, &parts->state);
+}
+
 static int forget(struct parts *parts, bool purge)
 {
     struct json_object *record;
@@ -259,10 +270,14 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         parts.esp.partition = *options->partition;
     if (error == 0) {
         done.was_there = true;
-        keep_first(&first, restore_removable(&parts));
+        error = restore_removable(&parts);
+        keep_first(&first, error);
         if (variables)
             keep_first(&first, leave_firmware(&parts, &done.retiring));
-        keep_first(&first, remove_files(&parts, !done.retiring));
+        keep_first(&first, remember_leaving(&parts));
+        /* while the stage stands in its place, the former loader lies among these files */
+        if (!error)
+            keep_first(&first, remove_files(&parts, !done.retiring));
     } else if (error != -ENOENT || parts.state.complete) {
         diag_report(diag, DIAG_ERROR,
                     "the ESP that the stage is on cannot be reached: %s; mount it, give it with "

@@ -627,6 +627,27 @@ static void removable_path_there_and_back(void **state)
     assert_false(is_at("esp/EFI/backstop"));
 }
 
+/* The removable path cannot be written: the only copy of the machine's loader stays. */
+static void a_former_that_cannot_go_back_is_kept(void **state)
+{
+    static const char blocked[] = "esp/EFI/BOOT/.BOOT" EFI_ARCH_UPPER ".EFI.new";
+    struct install_result installed = {0};
+    struct uninstall_result gone = {0};
+
+    (void)state;
+    put_file(BOOT_FILE, "MZ of the machine");
+    assert_int_equal(run_install(true, &installed), 0);
+    make_dirs(blocked);
+    assert_true(run_uninstall(false, &gone) < 0);
+    assert_bytes(FORMER_FILE, "MZ of the machine", 17);
+    assert_bytes(BOOT_FILE, STAGE_BYTES, sizeof STAGE_BYTES - 1);
+    assert_true(is_at("esp/EFI/backstop/stage.conf"));
+    assert_int_equal(rmdir(at(blocked)), 0);
+    assert_int_equal(run_uninstall(false, &gone), 0);
+    assert_bytes(BOOT_FILE, "MZ of the machine", 17);
+    assert_false(is_at(FORMER_FILE));
+}
+
 /* Cut between install.json and the removable file: the old stage must not pass for a loader. */
 static void a_stage_is_never_kept_as_the_former(void **state)
 {
@@ -759,6 +780,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_last_start_that_cannot_be_had_is_said, begin, end),
         cmocka_unit_test_setup_teardown(without_the_esp_the_order_is_restored, begin, end),
         cmocka_unit_test_setup_teardown(removable_path_there_and_back, begin, end),
+        cmocka_unit_test_setup_teardown(a_former_that_cannot_go_back_is_kept, begin, end),
         cmocka_unit_test_setup_teardown(a_stage_is_never_kept_as_the_former, begin, end),
         cmocka_unit_test_setup_teardown(a_loader_put_there_since_is_kept, begin, end),
         cmocka_unit_test_setup_teardown(a_former_is_started_from_its_home, begin, end),
