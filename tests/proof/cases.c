@@ -20,6 +20,15 @@
 #define TICKET_ATTRIBUTES 6 /* BS and RT: core/FORMAT.md */
 #define TICKET "/vars/BackstopTicket-79bf4a28-fd19-47e3-bb3c-67b65c2f4dd4"
 
+#if defined __aarch64__
+#define EFI_NAME "aa64"
+#define EFI_NAME_UPPER "AA64"
+#else
+#define EFI_NAME "x64"
+#define EFI_NAME_UPPER "X64"
+#endif
+#define STAGE_SOURCE_FILE "/usr/lib/backstop/backstop" EFI_NAME ".efi"
+
 /* ---- making trees ---- */
 
 static char *at(const char *root, const char *path)
@@ -202,6 +211,11 @@ static bool take_good(const char *root, const struct programs *programs)
             "bottom", "@"                                                                          \
     }
 
+#define TAKE_GOOD                                                                                  \
+    {                                                                                              \
+        "tool", "good", "take", "--now", "--root", "@"                                             \
+    }
+
 /* ---- cases ---- */
 
 /* One file of each kind of change. */
@@ -360,6 +374,116 @@ static bool make_without(const char *root, const struct programs *programs)
     return true;
 }
 
+static bool make_first(const char *root, const struct programs *programs)
+{
+    (void)programs;
+    every_good(root);
+    return true;
+}
+
+static bool make_second(const char *root, const struct programs *programs)
+{
+    every_good(root);
+    if (!take_good(root, programs))
+        return false;
+    every_faulty(root);
+    return true;
+}
+
+/* Two generations are kept: the one to be taken costs the oldest, and contents that only it had. */
+static bool make_prune(const char *root, const struct programs *programs)
+{
+    base(root);
+    file(root, "/etc/backstop/backstop.conf", "[policy]\ngenerations=2\n", 0644);
+    file(root, "/opt/acme/a", "version 1\n", 0644);
+    file(root, "/opt/acme/b", "from the first on\n", 0644);
+    if (!take_good(root, programs))
+        return false;
+    file(root, "/opt/acme/a", "version 2\n", 0644);
+    if (!take_good(root, programs))
+        return false;
+    file(root, "/opt/acme/a", "version 3\n", 0644);
+    return true;
+}
+
+static bool recover_all(const char *root, const struct programs *programs)
+{
+    return run(root, programs, "early", "--run", "@/run", "--image", "@/image", "--sysctl",
+               "@/sysctl", "--stderr", "bottom", "@", NULL);
+}
+
+/* 7/1 is the file that was added, 7/2 the one that was altered. */
+static bool make_held(const char *root, const struct programs *programs)
+{
+    return make_small(root, programs) && recover_all(root, programs);
+}
+
+/* 7/1 is a directory that stayed where it is: its metadata alone was put back. */
+static bool make_held_directory(const char *root, const struct programs *programs)
+{
+    base(root);
+    dirs(root, "/opt/acme/owned");
+    file(root, "/opt/acme/owned/z", "z\n", 0644);
+    note(root, "/opt/acme/owned", "good");
+    if (!take_good(root, programs))
+        return false;
+    mode(root, "/opt/acme/owned", 0700);
+    own(root, "/opt/acme/owned", 5, 6);
+    note(root, "/opt/acme/owned", "bad");
+    ticket(root, RUNG_ALL);
+    return recover_all(root, programs);
+}
+
+/* 7/1 is a tree. */
+static bool make_held_tree(const char *root, const struct programs *programs)
+{
+    base(root);
+    file(root, "/opt/acme/a", "a\n", 0644);
+    if (!take_good(root, programs))
+        return false;
+    dirs(root, "/opt/acme/tree/below");
+    file(root, "/opt/acme/tree/x", "x\n", 0600);
+    file(root, "/opt/acme/tree/below/y", "y\n", 04755);
+    ticket(root, RUNG_ALL);
+    return recover_all(root, programs);
+}
+
+/* A machine with a loader of its own at the removable path. A stage is known by its ledger's name.
+ */
+static void machine(const char *root)
+{
+    static const char stage[] = "MZ stage B\0a\0c\0k\0s\0t\0o\0p\0L\0e\0d\0g\0e\0r\0 1";
+    base(root);
+    dirs(root, "/usr/lib/backstop");
+    dirs(root, "/esp/EFI/debian");
+    dirs(root, "/esp/EFI/BOOT");
+    file(root, STAGE_SOURCE_FILE, "", 0644);
+    if (file_put(at(root, STAGE_SOURCE_FILE), stage, sizeof stage - 1) < 0)
+        give_up(STAGE_SOURCE_FILE);
+    file(root, "/esp/EFI/debian/shim" EFI_NAME ".efi", "MZ shim", 0644);
+    file(root, "/esp/EFI/debian/grub" EFI_NAME ".efi", "MZ grub", 0644);
+    file(root, "/esp/EFI/BOOT/BOOT" EFI_NAME_UPPER ".EFI", "MZ what was there", 0644);
+}
+
+static bool make_machine(const char *root, const struct programs *programs)
+{
+    (void)programs;
+    machine(root);
+    return true;
+}
+
+static bool make_installed(const char *root, const struct programs *programs)
+{
+    machine(root);
+    return run(root, programs, "tool", "install", "--root", "@", "--esp", "@/esp", "--removable",
+               NULL);
+}
+
+static bool make_installed_and_used(const char *root, const struct programs *programs)
+{
+    return make_held(root, programs) && make_installed(root, programs);
+}
+
 const struct proof_case proof_cases[] = {
     {"recover-small", "recovery of one altered, one added and one missing file", make_small,
      RECOVERY, .twice = true, .reorder = true, .always_ok = true},
@@ -369,6 +493,76 @@ const struct proof_case proof_cases[] = {
     {"recover-masks", "recovery with the drivers off", make_masks, RECOVERY, .always_ok = true},
     {"recover-without", "recovery where the good contents are lost", make_without, RECOVERY,
      .reorder = true, .always_ok = true},
+    {"good-first", "the first good generation", make_first, TAKE_GOOD, .always_ok = true},
+    {"good-second", "a good generation after every kind of change", make_second, TAKE_GOOD,
+     .always_ok = true},
+    {"good-prune", "a good generation that costs the oldest", make_prune, TAKE_GOOD, .twice = true,
+     .reorder = true, .always_ok = true},
+    {"restore",
+     "a suspect back in its place, what stands there into the quarantine",
+     make_held,
+     {"tool", "quarantine", "restore", "7/2", "--root", "@"},
+     .twice = true,
+     .reorder = true},
+    {"restore-added",
+     "a suspect back where nothing stands",
+     make_held,
+     {"tool", "quarantine", "restore", "7/1", "--root", "@"},
+     .twice = true,
+     .reorder = true},
+    {"restore-directory",
+     "the former metadata of a directory that stayed",
+     make_held_directory,
+     {"tool", "quarantine", "restore", "7/1", "--root", "@"},
+     .reorder = true},
+    {"restore-tree",
+     "a tree back in its place",
+     make_held_tree,
+     {"tool", "quarantine", "restore", "7/1", "--root", "@"},
+     .reorder = true},
+    {"release",
+     "a suspect handed out",
+     make_held,
+     {"tool", "quarantine", "release", "7/1", "@/opt/released", "--root", "@"},
+     .twice = true,
+     .reorder = true},
+    {"purge",
+     "one suspect deleted",
+     make_held,
+     {"tool", "quarantine", "purge", "7/2", "--yes", "--root", "@"},
+     .twice = true,
+     .reorder = true,
+     .destroys = true},
+    {"purge-case",
+     "all suspects of a case deleted",
+     make_held,
+     {"tool", "quarantine", "purge", "7", "--yes", "--root", "@"},
+     .reorder = true,
+     .destroys = true},
+    {"purge-tree",
+     "a tree deleted",
+     make_held_tree,
+     {"tool", "quarantine", "purge", "7/1", "--yes", "--root", "@"},
+     .reorder = true,
+     .destroys = true},
+    {"install",
+     "the stage onto the ESP, at the removable path",
+     make_machine,
+     {"tool", "install", "--root", "@", "--esp", "@/esp", "--removable"},
+     .twice = true,
+     .reorder = true},
+    {"uninstall",
+     "the stage from the ESP, state kept",
+     make_installed,
+     {"tool", "uninstall", "--root", "@", "--esp", "@/esp"},
+     .twice = true,
+     .reorder = true,
+     .destroys = true},
+    {"uninstall-purge",
+     "the stage from the ESP, and the state",
+     make_installed_and_used,
+     {"tool", "uninstall", "--purge", "--root", "@", "--esp", "@/esp"},
+     .destroys = true},
 };
 
 const size_t proof_case_count = sizeof proof_cases / sizeof *proof_cases;

@@ -24,7 +24,8 @@ struct proof_case {
     bool twice;     /* small enough for the second run to be cut as well */
     bool reorder;   /* and for what a file system may reorder */
     bool destroys;  /* its purpose is that bytes go */
-    bool always_ok; /* its exit status says nothing: a boot goes on in any case */
+    bool always_ok; /* its exit status 0 does not say that everything was done: a boot goes on in
+                       any case, and a file that cannot be kept waits for the next generation */
 };
 
 extern const struct proof_case proof_cases[];

@@ -40,7 +40,19 @@ static void add_line(struct lines *lines, char *text)
     lines->items[lines->count++] = text;
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct lines *lines, const char *format, ...)
+/* The root's own path, which records may hold, is "@". */
+static char *without_root(char *text, const char *root)
+{
+    size_t length = strlen(root);
+    for (char *at = text; (at = strstr(at, root));) {
+        memmove(at + 1, at + length, strlen(at + length) + 1);
+        *at++ = '@';
+    }
+    return text;
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct reading *reading, const char *format,
+                                                      ...)
 {
     char *text = NULL;
     va_list more;
@@ -48,7 +60,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct lines *lines, const
     if (vasprintf(&text, format, more) < 0)
         abort();
     va_end(more);
-    add_line(lines, text);
+    add_line(reading->lines, without_root(text, reading->root));
 }
 
 static int by_text(const void *a, const void *b)
@@ -117,12 +129,11 @@ static void say_item(struct reading *reading, const struct tree_item *item)
                  : first                              ? strdup(first)
                                                       : NULL;
     time_text(reading, st->st_mtim, mtime);
-    say(reading->lines, "%s %o %u:%u%s%s%s%s%s%s mtime=%s %s", path, st->st_mode, st->st_uid,
-        st->st_gid, link ? " same-as=" : "", link ? link : "", *item->sha256 ? " sha256=" : "",
-        item->sha256, item->target ? " -> " : "", item->target ? item->target : "", mtime,
-        item->xattrs);
+    say(reading, "%s %o %u:%u%s%s%s%s%s%s mtime=%s %s", path, st->st_mode, st->st_uid, st->st_gid,
+        link ? " same-as=" : "", link ? link : "", *item->sha256 ? " sha256=" : "", item->sha256,
+        item->target ? " -> " : "", item->target ? item->target : "", mtime, item->xattrs);
     if (S_ISREG(st->st_mode) && is_sparse(st))
-        say(reading->lines, "%s is sparse", path);
+        say(reading, "%s is sparse", path);
     free(path);
     free(link);
 }
@@ -182,16 +193,16 @@ static void say_record(struct reading *reading, const struct tree_item *item)
     const char *held_at = string_at(json, "held-at");
     const struct tree_item *held = *held_at ? tree_find(&reading->tree, held_at) : NULL;
     if (!json_object_object_get_ex(json, "suspect", &suspect))
-        say(reading->lines, "%s is no record", item->path);
+        say(reading, "%s is no record", item->path);
     else if (reading->form == FORM_FAULT && held)
-        say(reading->lines, HELD "%s: %s", string_at(json, "path"), string_at(json, "state"));
+        say(reading, HELD "%s: %s", string_at(json, "path"), string_at(json, "state"));
     else if (reading->form == FORM_CUT) {
         bool same = held && (uint64_t)number_at(suspect, "inode") == held->st.st_ino;
         json_object_object_add(suspect, "inode",
                                json_object_new_string(!held  ? "nothing"
                                                       : same ? "it"
                                                              : "another"));
-        say(reading->lines, "%s %s", item->path, plain(json));
+        say(reading, "%s %s", item->path, plain(json));
     }
     json_object_put(json);
     free(text);
@@ -215,14 +226,14 @@ static void say_entry(struct reading *reading, const char *path, char *line)
     while (count < 16 && (fields[count] = strsep(&at, "\t")))
         count++;
     if (count < 16) {
-        say(reading->lines, "%s: %s", path, line);
+        say(reading, "%s: %s", path, line);
         return;
     }
     const struct tree_item *item = tree_find(&reading->tree, fields[15]);
     bool same = item && strtoull(fields[8], NULL, 10) == item->st.st_ino;
     long long mtime = strtoll(fields[10], NULL, 10);
-    say(reading->lines, "%s: %s %s %s %s %s:%s %s %s %s %s %s %s %s is %s", path, fields[15],
-        fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7],
+    say(reading, "%s: %s %s %s %s %s:%s %s %s %s %s %s %s %s is %s", path, fields[15], fields[0],
+        fields[1], fields[2], fields[3], fields[4], fields[5], fields[6], fields[7],
         mtime / 1000000000 >= reading->since ? "now" : fields[10], fields[12], fields[13],
         fields[14], same ? "that" : "another");
 }
@@ -233,12 +244,12 @@ static void say_manifest(struct reading *reading, const struct tree_item *item)
     char *text = text_of(reading, item, &size), hex[65];
     char *last = text ? strstr(text, "\nsha256 ") : NULL, *rest = text;
     if (!last) {
-        say(reading->lines, "%s is no manifest", item->path);
+        say(reading, "%s is no manifest", item->path);
         free(text);
         return;
     }
     hex_of_bytes(text, (size_t)(last + 1 - text), hex);
-    say(reading->lines, "%s %s", item->path,
+    say(reading, "%s %s", item->path,
         strncmp(last + strlen("\nsha256 "), hex, 64) == 0 ? "whole" : "damaged");
     *last = '\0';
     for (char *line; (line = strsep(&rest, "\n"));)
@@ -255,7 +266,8 @@ struct chain {
 };
 
 /* NULL: the line is no record. */
-static struct json_object *journal_line(struct lines *lines, struct chain *chain, const char *line)
+static struct json_object *journal_line(struct reading *reading, struct chain *chain,
+                                        const char *line)
 {
     struct json_object *json = json_tokener_parse(line);
     if (!json_object_is_type(json, json_type_object)) {
@@ -266,7 +278,7 @@ static struct json_object *journal_line(struct lines *lines, struct chain *chain
     if (strcmp(string_at(json, "prev"), chain->prev) != 0 ||
         number_at(json, "seq") != chain->seq + 1 ||
         chain->torn != (number_at(json, "after-torn") != 0))
-        say(lines, "journal: the chain is broken at seq %lld", (long long)number_at(json, "seq"));
+        say(reading, "journal: the chain is broken at seq %lld", (long long)number_at(json, "seq"));
     hex_of_bytes(line, strlen(line), chain->prev);
     chain->seq = number_at(json, "seq");
     chain->torn = false;
@@ -305,7 +317,7 @@ static void say_intent(struct reading *reading, struct json_object *record)
     json_object_object_get_ex(record, "changes", &changes);
     for (size_t i = 0;
          reading->form == FORM_CUT && changes && i < json_object_array_length(changes); i++)
-        say(reading->lines, "journal: case %lld %s", (long long)number_at(record, "case"),
+        say(reading, "journal: case %lld %s", (long long)number_at(record, "case"),
             plain(json_object_array_get_idx(changes, i)));
 }
 
@@ -316,7 +328,7 @@ static void say_event(struct reading *reading, struct json_object *record)
     json_object_object_del(record, "prev");
     json_object_object_del(record, "after-torn");
     if (reading->form == FORM_CUT)
-        say(reading->lines, "journal: %s", plain(record));
+        say(reading, "journal: %s", plain(record));
 }
 
 static void say_records(struct reading *reading, struct json_object **records, size_t count)
@@ -326,7 +338,7 @@ static void say_records(struct reading *reading, struct json_object **records, s
         for (size_t k = i + 1; k < count && !ended; k++)
             ended = ends_begun(records[k], records[i]);
         if (!ended)
-            say(reading->lines, "journal: never ended: %s", plain(records[i]));
+            say(reading, "journal: never ended: %s", plain(records[i]));
     }
     for (size_t i = 0; i < count; i++) {
         const char *event = string_at(records[i], "event");
@@ -348,13 +360,13 @@ static void say_journal(struct reading *reading, const struct tree_item *item)
     for (char *line; text && (line = strsep(&rest, "\n"));) {
         if (!*line && !rest)
             break;
-        json = journal_line(reading->lines, &chain, line);
+        json = journal_line(reading, &chain, line);
         records = json ? realloc(records, (count + 1) * sizeof(struct json_object *)) : records;
         if (json)
             records[count++] = json;
     }
     if (chain.torn)
-        say(reading->lines, "journal: its last line is torn");
+        say(reading, "journal: its last line is torn");
     say_records(reading, records, count);
     free(records);
     free(text);
@@ -366,8 +378,8 @@ static void say_early(struct reading *reading, const struct tree_item *item)
 {
     char *text = text_of(reading, item, NULL);
     struct json_object *json = text ? json_tokener_parse(text) : NULL;
-    say(reading->lines, "%s mode %s, %s, case %lld, error %lld", item->path,
-        string_at(json, "mode"), string_at(json, "applied"), (long long)number_at(json, "case"),
+    say(reading, "%s mode %s, %s, case %lld, error %lld", item->path, string_at(json, "mode"),
+        string_at(json, "applied"), (long long)number_at(json, "case"),
         (long long)number_at(json, "error"));
     json_object_put(json);
     free(text);
@@ -426,19 +438,19 @@ static char *difference(const char *what, const char *line)
     return asprintf(&text, "%s: %s", what, line) < 0 ? NULL : text;
 }
 
-char *lines_differ(const struct lines *wanted, const struct lines *found, enum form form)
+char *lines_differ(const struct lines *wanted, const struct lines *found, enum form form, bool live)
 {
     size_t w = 0, f = 0;
     while (w < wanted->count || f < found->count) {
         int order = w == wanted->count  ? 1
                     : f == found->count ? -1
                                         : strcmp(wanted->items[w], found->items[f]);
-        if (order < 0)
+        if (order < 0 && !(live && may_be_more(wanted->items[w], form)))
             return difference("not there", wanted->items[w]);
         if (order > 0 && !may_be_more(found->items[f], form))
             return difference("too much", found->items[f]);
-        w += order == 0;
-        f++;
+        w += order <= 0;
+        f += order >= 0;
     }
     return NULL;
 }
@@ -462,15 +474,24 @@ static bool has_bytes(const struct tree *tree, const char *sha256)
     return false;
 }
 
+/* A name that is not the program's to take away for a moment: of the machine's files, and of the
+ * generations kept and their contents. */
+static bool is_steady(const struct tree_item *item)
+{
+    const char *path = item->path, *state = path + sizeof TREE_STATE - 1;
+    if (strncmp(path, "/run/", 5) == 0)
+        return false;
+    return strncmp(path, TREE_STATE "/", sizeof TREE_STATE) != 0 ||
+           strncmp(state, "/store/", 7) == 0 || strncmp(state, "/generations/", 13) == 0;
+}
+
 char *tree_lost(const struct tree *before, const struct tree *end, const struct tree *after)
 {
     for (size_t i = 0; i < before->count; i++) {
         const struct tree_item *item = &before->items[i];
         if (is_evidence(item) && !has_bytes(after, item->sha256))
             return difference("lost its bytes", item->path);
-        if (end && strncmp(item->path, TREE_STATE "/", sizeof TREE_STATE) != 0 &&
-            strncmp(item->path, "/run/", 5) != 0 && tree_find(end, item->path) &&
-            !tree_find(after, item->path))
+        if (end && is_steady(item) && tree_find(end, item->path) && !tree_find(after, item->path))
             return difference("neither the old nor the new is there", item->path);
     }
     return NULL;

@@ -33,8 +33,10 @@ struct lines {
 int normal_read(const char *root, time_t since, enum form form, struct lines *lines);
 void lines_free(struct lines *lines);
 
-/* First difference as a text, caller frees; NULL: none. FORM_FAULT: held suspects may be more. */
-char *lines_differ(const struct lines *wanted, const struct lines *found, enum form form);
+/* First difference as a text, caller frees; NULL: none. FORM_FAULT: held suspects may be more; with
+ * `live` the machine's own files alone are compared. */
+char *lines_differ(const struct lines *wanted, const struct lines *found, enum form form,
+                   bool live);
 
 /*
  * What of `before` (live files, and what lies in the quarantine) has its bytes nowhere in `after`;

@@ -104,7 +104,7 @@ void point_check_lost(const struct subject *subject, const char *work, enum form
     tree_free(&after);
 }
 
-static void compare(const struct subject *subject, const char *work, enum form form,
+static void compare(const struct subject *subject, const char *work, enum form form, bool live,
                     struct verdict *verdict, const char *when)
 {
     struct lines found;
@@ -113,7 +113,7 @@ static void compare(const struct subject *subject, const char *work, enum form f
         verdict_fails(verdict, "%s: %s", work, strerror(-err));
         return;
     }
-    char *differs = lines_differ(&subject->end[form], &found, form);
+    char *differs = lines_differ(&subject->end[form], &found, form, live);
     if (differs)
         verdict_fails(verdict, "%s: %s", when, differs);
     free(differs);
@@ -132,7 +132,7 @@ void point_again(const struct subject *subject, const char *work, enum form form
     else if (!ended_well(&end))
         say_end(&end, work, verdict, "the run after it");
     else
-        compare(subject, work, form, verdict, "after the run after it");
+        compare(subject, work, form, false, verdict, "after the run after it");
     point_check_lost(subject, work, form, verdict);
 }
 
@@ -211,7 +211,7 @@ static void run_fault(const struct subject *subject, const char *id, const char 
     else if (end.endless || !WIFEXITED(end.status))
         say_end(&end, work, verdict, "with the fault");
     else if (WEXITSTATUS(end.status) == 0 && !subject->proof_case->always_ok)
-        compare(subject, work, FORM_FAULT, verdict, "it says that all went well");
+        compare(subject, work, FORM_FAULT, true, verdict, "it says that all went well");
     point_check_lost(subject, work, FORM_FAULT, verdict);
     if (verdict->well)
         point_again(subject, work, FORM_FAULT, verdict);
