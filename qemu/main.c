@@ -1,5 +1,6 @@
 /* rig - runs Backstop's scenarios on virtual machines. */
 #include "bench.h"
+#include "blocks.h"
 #include "chaos.h"
 #include "flash.h"
 #include "report.h"
@@ -26,6 +27,7 @@ static int usage(const char *complaint)
           "       rig chaos [-j N] [--boots N | --seed S [--print]] [--budget SECONDS]\n"
           "                 [--tries N] [--fresh] [--live]\n"
           "       rig flash [options] [CASE...] | flash --help\n"
+          "       rig blocks [--budget SECONDS] [--point ID] [ext4|xfs|btrfs]...\n"
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start nothing after so long; what was left out is said\n"
           "  --resume          what passed before, with all the same, is not run again\n"
@@ -248,6 +250,13 @@ static int verb_report(struct rig *rig, struct options *options, char *const wor
                                                                              : EXIT_FAILED;
 }
 
+static int verb_blocks(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)rig;
+    (void)options;
+    return blocks_main(words);
+}
+
 #define ANY_NUMBER (-1)
 #define OWN_OPTIONS (-2) /* all that is behind the name is the verb's own */
 
@@ -268,6 +277,7 @@ static const struct line_verb line_verbs[] = {
     {"report", ANY_NUMBER, verb_report},
     {"chaos", OWN_OPTIONS, verb_chaos},
     {"flash", OWN_OPTIONS, verb_flash},
+    {"blocks", OWN_OPTIONS, verb_blocks},
 };
 
 static const struct line_verb *find_verb(const char *name)

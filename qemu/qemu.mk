@@ -3,6 +3,7 @@ include qemu/bench.mk
 include qemu/proof.mk
 include qemu/flash.mk
 include qemu/chaos.mk
+include qemu/blocks.mk
 # The rig: a runner that drives QEMU, and scenarios. README.md here says how to read and write them.
 #: make demo        a faulty update crash-loops a machine, and it heals itself
 #: make rig         every scenario; two machines at a time where there are two cores

@@ -1,0 +1,32 @@
+# Power cuts at the block layer: the lab, a kernel with a file system and nothing else.
+#: make proof-blocks  every crash state of a recovery on ext4, xfs and btrfs; BLOCKS="ext4 xfs" for some
+LAB          := $(B)/lab
+LAB_SRC      := $(sort $(wildcard qemu/lab/*.c))
+LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command writelog writes crash)
+LAB_TOOLS    := e2fsck fsck.fat
+LAB_KERNEL    = $(LAB)/kernel-$(notdir $(basename $(realpath $(RIG)/base.raw)))
+BLOCKS       ?= ext4 xfs btrfs
+PROOF_PARTS  += proof-blocks:1
+
+.PHONY: proof-blocks lab
+all: $(LAB)/init
+
+# Runs in the guest: no sanitizer, whatever the rest is built with.
+$(LAB)/qemu/%.o: qemu/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(WARN) $(WERROR) $(OPT) $(HARD) -D_GNU_SOURCE -Iqemu -MMD -MP -c -o $@ $<
+
+$(LAB)/init: $(LAB_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie -o $@ $^ -ljson-c -lcrypto
+
+lab: rig-base $(LAB)/init $(RIG_PROGRAM) $(B)/agent/backstop $(B)/agent/backstop-early
+	$(Q)test -s $(LAB_KERNEL)/vmlinuz || qemu/lab/mklab.sh kernel $(RIG)/base.raw $(KVER) $(LAB_KERNEL)
+	$(Q)ln -sfn $(notdir $(LAB_KERNEL)) $(LAB)/kernel
+	$(call say,CPIO,$(LAB)/initrd)
+	$(Q)qemu/lab/mklab.sh initrd $(LAB_KERNEL) $(LAB)/initrd $(LAB)/init $(B)/agent/backstop \
+	    $(B)/agent/backstop-early $(LAB_TOOLS)
+
+proof-blocks: lab
+	$(Q)$(RIG_PROGRAM) blocks --lab $(LAB) --out $(B)/proof/blocks $(PROOF_BUDGET:%=--budget %) $(BLOCKS)

@@ -1,0 +1,29 @@
+/*
+ * subject.h - what is done to a file system while power may go, and what must be so afterwards.
+ *
+ * Each function gives NULL, or a complaint that the caller frees. The file system is at `root`.
+ */
+#ifndef BACKSTOP_LAB_SUBJECT_H
+#define BACKSTOP_LAB_SUBJECT_H
+
+#include "text.h"
+
+struct subject {
+    char *(*prepare)(const char *root); /* a new file system: what is there before */
+    char *(*act)(const char *root, bool again);
+    /* In the replay, on the base: what was there before, and then, after act(), what is the end. */
+    char *(*learn_start)(const char *root);
+    char *(*learn_end)(const char *root);
+    /* After the cut, before anything has run. `done`: act() had ended when power went. */
+    char *(*check_cut)(const char *root, bool done);
+    /* After act() has run again. */
+    char *(*check_end)(const char *root);
+};
+
+/* Recovery by backstop-early on the root file system. */
+extern const struct subject subject_root;
+
+/* lab.c: runs a program of the lab; NULL if its exit code is at most `most`. */
+char *lab_run(const char *const argv[], int most, char **out);
+
+#endif
