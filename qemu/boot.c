@@ -165,6 +165,11 @@ static void qmp_line(void *context, const struct qmp_message *message)
         boot->network = true;
     if (message->kind == QMP_EVENT && strcmp(message->reason, "BLOCK_IO_ERROR") == 0)
         faults_disk_failed(session);
+    if (message->kind == QMP_EVENT && strcmp(message->reason, "GUEST_PANICKED") == 0 &&
+        !boot->panic) {
+        boot->panic = true;
+        phase_add(session, "qemu", "the kernel panicked");
+    }
     if (message->kind != QMP_SHUTDOWN)
         return;
     if (strcmp(message->reason, "guest-reset") == 0 ||
@@ -331,6 +336,8 @@ int boot_start(struct session *session, const char *marker)
                                   .disk = session->disk_path,
                                   .vars = session->vars_path,
                                   .payload = session->payload,
+                                  .seed = session->seed,
+                                  .pvpanic = session->pvpanic,
                                   .console = console,
                                   .screen = counted ? NULL : screen,
                                   .errors = errors};
@@ -370,10 +377,18 @@ static void boot_ended(struct session *session)
         boot->end = boot->reset ? "reset" : boot->poweroff ? "power-off" : "QEMU ended by itself";
 }
 
+static long limit_of(long own, long usual)
+{
+    return own > 0 ? own : usual;
+}
+
 /* One round of taking what came. 0, or -EPROTO when a limit is passed. */
 static int follow_once(struct session *session)
 {
     struct boot *boot = session_boot(session);
+    long silence = limit_of(session->limits.silence, SILENCE_LIMIT);
+    long panic = limit_of(session->limits.panic, PANIC_LIMIT);
+    long limit = limit_of(session->limits.boot, BOOT_LIMIT);
     long taken = machine_pump(&session->machine, TICK_MS);
 
     if (taken == -ESHUTDOWN) {
@@ -388,23 +403,23 @@ static int follow_once(struct session *session)
     faults_watch(session);
     if (!session->on)
         return 0;
-    if (now() - (double)session->heard > SILENCE_LIMIT) {
+    if (now() - (double)session->heard > (double)silence) {
         boot_look(session);
         boot_cut(session, "stuck");
-        return session_fail(session, "boot %u: no event for %d s of host time", boot->index,
-                            SILENCE_LIMIT);
+        return session_fail(session, "boot %u: no event for %ld s of host time", boot->index,
+                            silence);
     }
-    if (boot->panic && now() - (double)session->heard > PANIC_LIMIT) {
+    if (boot->panic && now() - (double)session->heard > (double)panic) {
         boot_look(session);
         boot_cut(session, "panic, no reset");
-        return session_fail(session, "boot %u: the kernel panicked and did not reset in %d s",
-                            boot->index, PANIC_LIMIT);
+        return session_fail(session, "boot %u: the kernel panicked and did not reset in %ld s",
+                            boot->index, panic);
     }
-    if (now() - boot->started > BOOT_LIMIT) {
+    if (now() - boot->started > (double)limit) {
         boot_look(session);
         boot_cut(session, "too long");
-        return session_fail(session, "boot %u: not over after %d s of host time", boot->index,
-                            BOOT_LIMIT);
+        return session_fail(session, "boot %u: not over after %ld s of host time", boot->index,
+                            limit);
     }
     return 0;
 }

@@ -366,27 +366,17 @@ static int debugfs_run(const struct disk *disk, const char *command, char **reas
     return error;
 }
 
-static int bytes_to_temporary(char *name, const void *bytes, size_t size)
-{
-    int fd = mkstemp(name);
-
-    if (fd < 0)
-        return -errno;
-    close(fd);
-    return file_write(name, bytes, size);
-}
-
-int disk_write(const struct disk *disk, const char *path, const void *bytes, size_t size,
-               char **reason)
+int disk_put(const struct disk *disk, const char *path, const void *bytes, size_t size,
+             unsigned mode, char **reason)
 {
     char name[] = "/tmp/rig-file-XXXXXX";
     TEXT_AUTO command = NULL;
-    int error = bytes_to_temporary(name, bytes, size);
+    int error = file_write_temporary(name, bytes, size);
 
     if (error == 0 && disk_kind(disk, path) != NULL)
         error = disk_delete(disk, path, reason);
     if (error == 0) {
-        chmod(name, 0644);
+        chmod(name, mode);
         command = text_format("write %s \"%s\"", name, path);
         error = debugfs_run(disk, command, reason);
     }
@@ -394,6 +384,30 @@ int disk_write(const struct disk *disk, const char *path, const void *bytes, siz
     if (error == 0 && disk_kind(disk, path) == NULL) {
         text_replace(reason, text_format("debugfs: %s was not written", path));
         error = -EIO;
+    }
+    return error;
+}
+
+int disk_write(const struct disk *disk, const char *path, const void *bytes, size_t size,
+               char **reason)
+{
+    return disk_put(disk, path, bytes, size, 0644, reason);
+}
+
+int disk_mkdir(const struct disk *disk, const char *path, char **reason)
+{
+    int error = 0;
+
+    for (const char *end = path; error == 0 && *end != '\0';) {
+        TEXT_AUTO dir = NULL;
+
+        end += 1 + strcspn(end + 1, "/");
+        dir = text_format("%.*s", (int)(end - path), path);
+        if (disk_kind(disk, dir) == NULL) {
+            TEXT_AUTO command = text_format("mkdir \"%s\"", dir);
+
+            error = debugfs_run(disk, command, reason);
+        }
     }
     return error;
 }
@@ -478,7 +492,7 @@ int esp_write(const struct disk *disk, const char *path, const void *bytes, size
     TEXT_AUTO image = esp_image(disk);
     TEXT_AUTO name = text_format("::%s", path);
     const char *argv[] = {"mcopy", "-o", "-i", image, from, name, NULL};
-    int error = bytes_to_temporary(from, bytes, size);
+    int error = file_write_temporary(from, bytes, size);
 
     if (error == 0)
         error = tool_run(argv, reason);

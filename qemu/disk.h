@@ -37,6 +37,11 @@ char *disk_names(const struct disk *disk, const char *path);
 int disk_write(const struct disk *disk, const char *path, const void *bytes, size_t size,
                char **reason);
 int disk_delete(const struct disk *disk, const char *path, char **reason); /* directories too */
+/* As disk_write(), with this mode; root is the owner. */
+int disk_put(const struct disk *disk, const char *path, const void *bytes, size_t size,
+             unsigned mode, char **reason);
+/* Makes a directory and those above it, where they are not there. */
+int disk_mkdir(const struct disk *disk, const char *path, char **reason);
 
 /* Flips one bit in the middle of a file, which keeps its size and times. */
 int disk_damage(const struct disk *disk, const char *path, char **reason);

@@ -123,6 +123,20 @@ static void add_drives(struct arguments *arguments, const struct machine_setup *
     }
 }
 
+/* A panic is told and changes nothing: the guest goes on to its own dump and reset. */
+static void add_extras(struct arguments *arguments, const struct machine_setup *setup)
+{
+    if (setup->seed != NULL) {
+        add(arguments, "-drive",
+            text_format("if=none,id=seed,format=raw,readonly=on,file=%s", setup->seed));
+        add(arguments, "-device", text_copy("virtio-blk-pci,drive=seed"));
+    }
+    if (setup->pvpanic) {
+        add(arguments, "-device", text_copy("pvpanic-pci"));
+        add(arguments, "-action", text_copy("panic=none"));
+    }
+}
+
 static void add_streams(struct arguments *arguments, const struct machine_setup *setup)
 {
     add(arguments, "-chardev",
@@ -192,6 +206,7 @@ static int spawn(struct machine *machine, const struct machine_setup *setup,
     else
         add_platform(&arguments, setup);
     add_drives(&arguments, setup);
+    add_extras(&arguments, setup);
     add_streams(&arguments, setup);
     arguments.items[arguments.count] = NULL;
     pid = fork();

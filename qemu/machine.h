@@ -26,7 +26,9 @@ struct machine_setup {
     const char *vars;     /* this machine's own copy of OVMF_VARS */
     const char *payload;  /* raw image, read only; NULL: none */
     const char *vars_log; /* each program and erasure of vars, see writelog.h; NULL: none is kept */
-    bool small; /* firmware and what it starts are all that runs: no channel, little memory */
+    bool small;       /* firmware and what it starts are all that runs: no channel, little memory */
+    const char *seed; /* FAT image for cloud-init, read only; NULL: none */
+    bool pvpanic;     /* a device by which the guest's kernel tells of its panic */
     const char *console; /* log of the serial console, created */
     const char *screen;  /* PNG of the screen at the boot's end; NULL: the machine has no screen */
     const char *errors;  /* what QEMU itself says, appended */

@@ -6,6 +6,7 @@
 #include "report.h"
 #include "run.h"
 #include "steps.h"
+#include "trial.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@ static int usage(const char *complaint)
           "                 [--tries N] [--fresh] [--live]\n"
           "       rig flash [options] [CASE...] | flash --help\n"
           "       rig blocks [--budget SECONDS] [--point ID] [ext4|xfs|btrfs]...\n"
+          "       rig [options] try --update PATH: what does it do to a machine? see `rig try "
+          "--help`\n"
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start nothing after so long; what was left out is said\n"
           "  --resume          what passed before, with all the same, is not run again\n"
@@ -257,6 +260,12 @@ static int verb_blocks(struct rig *rig, struct options *options, char *const wor
     return blocks_main(words);
 }
 
+static int verb_try(struct rig *rig, struct options *options, char *const words[])
+{
+    (void)options;
+    return trial_run(rig, words);
+}
+
 #define ANY_NUMBER (-1)
 #define OWN_OPTIONS (-2) /* all that is behind the name is the verb's own */
 
@@ -278,6 +287,7 @@ static const struct line_verb line_verbs[] = {
     {"chaos", OWN_OPTIONS, verb_chaos},
     {"flash", OWN_OPTIONS, verb_flash},
     {"blocks", OWN_OPTIONS, verb_blocks},
+    {"try", OWN_OPTIONS, verb_try},
 };
 
 static const struct line_verb *find_verb(const char *name)

@@ -1,5 +1,6 @@
 include qemu/image.mk
 include qemu/bench.mk
+include qemu/try.mk
 include qemu/proof.mk
 include qemu/flash.mk
 include qemu/chaos.mk
@@ -11,7 +12,7 @@ include qemu/blocks.mk
 RIG_PROGRAM := $(B)/qemu/rig
 RIG_SRC     := $(filter-out qemu/main.c,$(sort $(wildcard qemu/*.c)))
 RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o
-RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err -lm
+RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err -lblkid -lm
 # For tests/test_rig_*: the runner without its main().
 RIG_HOST_OBJS := $(RIG_OBJS)
 RIG_JOBS    ?= $(shell n=$$(nproc); [ "$$n" -gt 1 ] && echo 2 || echo 1)

@@ -72,6 +72,11 @@ struct snapshot {
 struct session {
     const struct scenario *scenario;
     const char *accel;
+    const char *seed; /* NoCloud disk, or NULL */
+    bool pvpanic;     /* the machine has a device that tells of panics */
+    struct {
+        long silence, panic, boot;
+    } limits;                     /* instead of the LIMITs above, in s; 0: as there */
     const char *payload, *outbox; /* image; directory of what the vendor delivers, on the host */
     char *dir;                    /* where all of this session's files lie */
     char *disk_path, *vars_path;

@@ -263,3 +263,13 @@ int file_write(const char *path, const void *bytes, size_t size)
         error = -errno;
     return error;
 }
+
+int file_write_temporary(char *name, const void *bytes, size_t size)
+{
+    int fd = mkstemp(name);
+
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return file_write(name, bytes, size);
+}

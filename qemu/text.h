@@ -60,5 +60,7 @@ void hash_end(struct hash *hash, char out[HASH_TEXT_SIZE]);
 char *file_read(const char *path, size_t *size);
 /* Creates or overwrites. 0 or -errno. */
 int file_write(const char *path, const void *bytes, size_t size);
+/* The same in a new file; `name` ends with XXXXXX, as for mkstemp(3). */
+int file_write_temporary(char *name, const void *bytes, size_t size);
 
 #endif

@@ -1,0 +1,209 @@
+#include "trial.h"
+#include "run.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct trial_rules rules_of(const struct trial *trial)
+{
+    return (struct trial_rules){(size_t)trial->options->boots, trial->backstop};
+}
+
+static struct finding_of_trial judge(const struct trial *trial)
+{
+    struct trial_rules rules = rules_of(trial);
+
+    return trial_judge(trial->boots, trial->count, &rules);
+}
+
+static int updates_inspect(struct trial *trial, char **reason)
+{
+    const struct trial_files *files = &trial->options->updates;
+    int error = 0;
+
+    for (size_t i = 0; i < files->count && error == 0; i++)
+        error = update_inspect(&trial->updates[i], files->paths[i], reason);
+    return error;
+}
+
+static int play(struct trial *trial, char **reason)
+{
+    int error = trial_stage(trial, reason);
+
+    if (error == 0)
+        error = trial_prepare(trial, reason);
+    while (error == 0 && judge(trial).verdict == TRIAL_UNDECIDED)
+        error = trial_boot(trial, reason);
+    boot_cut(&trial->session, "end of the trial");
+    return error;
+}
+
+/* the answer */
+
+static const char *first_fault(const struct session *session)
+{
+    for (size_t i = 0; i < session->boot_count; i++)
+        if (session->boots[i].where != NULL)
+            return session->boots[i].where;
+    return NULL;
+}
+
+static char *answer_line(const struct trial *trial)
+{
+    struct finding_of_trial finding = judge(trial);
+    struct trial_rules rules = rules_of(trial);
+    const char *fault = first_fault(&trial->session);
+    TEXT_AUTO words = trial_words(&finding, &rules, trial->count);
+
+    return text_format("%s%s%s%s%s%s", words, fault != NULL ? "; " : "", fault != NULL ? fault : "",
+                       trial->without != NULL ? "; Backstop could not be installed: " : "",
+                       trial->without != NULL ? trial->without : "", "");
+}
+
+static void put_text(struct json_object *object, const char *key, const char *value)
+{
+    json_object_object_add(object, key, value != NULL ? json_object_new_string(value) : NULL);
+}
+
+static void put_number(struct json_object *object, const char *key, size_t value)
+{
+    json_object_object_add(object, key, json_object_new_int64((int64_t)value));
+}
+
+static struct json_object *answer_json(const struct trial *trial, const char *line)
+{
+    struct finding_of_trial finding = judge(trial);
+    struct json_object *object = json_object_new_object(), *boots = json_object_new_array();
+
+    put_text(object, "verdict", trial_verdict_string(finding.verdict));
+    put_number(object, "code", (size_t)finding.verdict);
+    put_text(object, "answer", line);
+    put_text(object, "system", trial->image.system);
+    json_object_object_add(object, "backstop", json_object_new_boolean(trial->backstop));
+    put_text(object, "without", trial->without);
+    put_text(object, "fault", first_fault(&trial->session));
+    put_number(object, "failed", finding.failed);
+    put_number(object, "safe", finding.safe);
+    put_number(object, "recovered_in", finding.recovered);
+    for (size_t i = 0; i < trial->count; i++)
+        json_object_array_add(boots, json_object_new_string(ending_string(trial->boots[i].ending)));
+    json_object_object_add(object, "boots", boots);
+    return object;
+}
+
+static int answer(const struct trial *trial)
+{
+    TEXT_AUTO line = answer_line(trial);
+    TEXT_AUTO path = text_format("%s/try.json", trial->session.dir);
+    struct json_object *object = answer_json(trial, line);
+    const char *json = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE);
+    int error = file_write(path, json, strlen(json));
+
+    puts(trial->options->json ? json : line);
+    json_object_put(object);
+    if (error < 0)
+        fprintf(stderr, "rig: %s: %s\n", path, strerror(-error));
+    return (int)judge(trial).verdict;
+}
+
+/* the verb */
+
+static int complain(int error, const char *reason)
+{
+    fprintf(stderr, "rig: try: %s\n", reason != NULL ? reason : strerror(-error));
+    return error == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static void tidy(const struct trial *trial)
+{
+    if (trial->options->keep)
+        return;
+    unlink(trial->session.disk_path);
+    unlink(trial->session.payload);
+    if (trial->seed != NULL)
+        unlink(trial->seed);
+}
+
+static void trial_free(struct trial *trial)
+{
+    for (size_t i = 0; i < trial->options->updates.count; i++)
+        update_free(&trial->updates[i]);
+    image_free(&trial->image);
+    session_close(&trial->session);
+    free(trial->seed);
+    free(trial->without);
+}
+
+static int perform(struct trial *trial, const char *dir, char **reason)
+{
+    int error = updates_inspect(trial, reason);
+
+    if (error < 0)
+        return error;
+    directory_remove(dir);
+    error = directory_make(dir);
+    if (error == 0)
+        error = session_open(&trial->session, &trial->scenario, dir);
+    if (error < 0) {
+        text_replace(reason, text_format("%s: %s", dir, strerror(-error)));
+        return error;
+    }
+    error = play(trial, reason);
+    text_replace(&trial->session.reason, *reason != NULL ? text_copy(*reason) : NULL);
+    session_write_result(&trial->session);
+    tidy(trial);
+    return error;
+}
+
+static int try(struct rig *rig, const struct trial_options *options)
+{
+    TEXT_AUTO cache = text_format("%s/accel", rig->dir);
+    TEXT_AUTO dir =
+        options->out != NULL ? text_copy(options->out) : text_format("%s/try", rig->out);
+    TEXT_AUTO payload = text_format("%s/payload.img", dir);
+    TEXT_AUTO reason = NULL;
+    char name[] = "try", title[] = "somebody's update is tried", proves[] = "", none[] = "";
+    struct trial trial = {.rig = rig,
+                          .options = options,
+                          .scenario = {.name = name,
+                                       .title = title,
+                                       .proves = proves,
+                                       .start = none,
+                                       .tags = none,
+                                       .file = none},
+                          .session = {.payload = payload, .live = options->live, .pvpanic = true}};
+    int error, code;
+
+    if (directory_make(rig->dir) < 0)
+        return complain(-EIO, "the rig's directory cannot be made: see --rig");
+    trial.session.accel = machine_accel(cache);
+    error = perform(&trial, dir, &reason);
+    code = error == 0 ? answer(&trial) : complain(error, reason);
+    trial_free(&trial);
+    return code;
+}
+
+int trial_run(struct rig *rig, char *const words[])
+{
+    /* words[-1] is the verb itself, which getopt wants in front. */
+    char *const *argv = words - 1;
+    struct trial_options options;
+    TEXT_AUTO reason = NULL;
+    int argc = 0;
+
+    while (argv[argc] != NULL)
+        argc++;
+    if (trial_parse(&options, argc, argv, &reason) < 0) {
+        fprintf(stderr, "rig: try: %s; `rig try --help` tells how it is used\n", reason);
+        return EXIT_USAGE;
+    }
+    if (options.help) {
+        fputs(trial_usage, stdout);
+        return EXIT_PASSED;
+    }
+    return try(rig, &options);
+}

@@ -1,0 +1,182 @@
+/* What is made before the first boot: the disk, the variables, the payload, a way in. */
+#include "trial.h"
+#include "command.h"
+#include "enter.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int run(const char *const argv[], char **reason)
+{
+    struct output output;
+    int code = command_run(argv, &output);
+
+    if (code != 0)
+        text_replace(reason, text_format("%s: exit code %d: %s", argv[0], code, output.err));
+    output_free(&output);
+    return code == 0 ? 0 : -EIO;
+}
+
+static int copy(const char *from, const char *to, char **reason)
+{
+    const char *argv[] = {"cp", "-RL", from, to, NULL};
+
+    return run(argv, reason);
+}
+
+/* Files of the caller's by their own names, in a directory of the payload. */
+static int stage_files(const char *dir, const struct trial_files *files, char **reason)
+{
+    int error = files->count > 0 ? directory_make(dir) : 0;
+
+    for (size_t i = 0; i < files->count && error == 0; i++)
+        error = copy(files->paths[i], dir, reason);
+    return error;
+}
+
+/* Who packs the directory owns the files in it; in the machine root does. */
+static int stage_directory(const char *path, const char *to, char **reason)
+{
+    const char *argv[] = {"tar",         "-C",  path, "--owner=0", "--group=0", "--numeric-owner",
+                          "--sort=name", "-cf", to,   ".",         NULL};
+
+    return run(argv, reason);
+}
+
+static int stage_update(const char *dir, const struct update *update, size_t number, char **reason)
+{
+    TEXT_AUTO deb = text_format("%s/%02zu.deb", dir, number);
+    TEXT_AUTO tree = text_format("%s/%02zu.tree", dir, number);
+    TEXT_AUTO module = text_format("%s/%s.ko", dir, update->name != NULL ? update->name : "");
+
+    switch (update->kind) {
+    case UPDATE_DEB:
+        return copy(update->path, deb, reason);
+    case UPDATE_TAR:
+        return copy(update->path, tree, reason);
+    case UPDATE_MODULE:
+        return copy(update->path, module, reason);
+    case UPDATE_DIRECTORY:
+        return stage_directory(update->path, tree, reason);
+    }
+    return -EINVAL;
+}
+
+static int stage_updates(const struct trial *trial, const char *dir, char **reason)
+{
+    int error = directory_make(dir);
+
+    for (size_t i = 0; i < trial->options->updates.count && error == 0; i++)
+        error = stage_update(dir, &trial->updates[i], i + 1, reason);
+    return error;
+}
+
+/* The payload disk: what `make try-ready` made, and what was brought. */
+static int payload_make(const struct trial *trial, const char *parts, char **reason)
+{
+    TEXT_AUTO stage = text_format("%s/stage", trial->session.dir);
+    TEXT_AUTO dir = text_format("%s/try", stage);
+    TEXT_AUTO sets = text_format("%s/sets", dir);
+    TEXT_AUTO checks = text_format("%s/checks", dir);
+    TEXT_AUTO updates = text_format("%s/update", dir);
+    TEXT_AUTO script = text_format("%s/mkpayload.sh", parts);
+    const char *argv[] = {"sh", script, trial->session.payload, dir, NULL};
+    int error = directory_make(stage);
+
+    if (error == 0)
+        error = copy(parts, dir, reason);
+    if (error == 0)
+        error = stage_files(sets, &trial->options->sets, reason);
+    if (error == 0)
+        error = stage_files(checks, &trial->options->checks, reason);
+    if (error == 0)
+        error = stage_updates(trial, updates, reason);
+    if (error == 0)
+        error = run(argv, reason);
+    directory_remove(stage);
+    return error;
+}
+
+static int refuse(char **reason, const struct update *update, char *why)
+{
+    text_replace(reason, text_format("--update %s: %s", update->path, why));
+    free(why);
+    return -EINVAL;
+}
+
+static const char *shown(const char *kernels)
+{
+    return kernels[0] != '\0' ? kernels : "none ";
+}
+
+/* What an update needs of the machine, as far as it can be seen from outside. */
+static int update_fits(const struct update *update, const struct image *image, char **reason)
+{
+    if (!image->readable)
+        return 0;
+    if (update->kind == UPDATE_MODULE && !words_have(image->kernels, update->kernel))
+        return refuse(reason, update,
+                      text_format("is built for kernel %s; the image has: %sbuild it for one of "
+                                  "these",
+                                  update->kernel, shown(image->kernels)));
+    if (update->kind != UPDATE_DEB)
+        return 0;
+    if (!image->dpkg)
+        return refuse(reason, update,
+                      text_format("a Debian package, but the image (%s) has no dpkg",
+                                  image->system != NULL ? image->system : "its system is unknown"));
+    if (strcmp(update->architecture, "amd64") != 0 && strcmp(update->architecture, "all") != 0 &&
+        !words_have(image->foreign, update->architecture))
+        return refuse(reason, update,
+                      text_format("a package for %s; the image is amd64", update->architecture));
+    return 0;
+}
+
+static int way_in(struct trial *trial, const char *parts, char **reason)
+{
+    TEXT_AUTO agent = text_format("%s/agent", parts);
+    int error = 0;
+
+    if (trial->image.readable)
+        error = enter_root(&trial->image, agent, reason);
+    if (error == 0 && (trial->image.cloud_init || !trial->image.readable)) {
+        trial->seed = text_format("%s/seed.img", trial->session.dir);
+        error = enter_seed(trial->seed, reason);
+    }
+    trial->session.seed = trial->seed;
+    return error;
+}
+
+/* The rig's own machine is there with Backstop and a good generation, or without. */
+static int own_disk(struct trial *trial, char **reason)
+{
+    const char *state = trial->options->backstop == WISH_NOT ? "base" : "ready";
+    int error = state_prepare(trial->rig, state, reason);
+
+    return error == 0 ? state_copy(trial->rig, state, trial->session.dir, reason) : error;
+}
+
+static int brought_disk(struct trial *trial, char **reason)
+{
+    int error = image_copy(trial->options->image, trial->session.disk_path, reason);
+
+    return error == 0 ? copy(OVMF_VARS, trial->session.vars_path, reason) : error;
+}
+
+int trial_stage(struct trial *trial, char **reason)
+{
+    const struct trial_options *options = trial->options;
+    TEXT_AUTO parts = text_format("%s/try", trial->rig->dir);
+    const char *image = options->image != NULL ? options->image : trial->rig->dir;
+    int error = options->image != NULL ? brought_disk(trial, reason) : own_disk(trial, reason);
+
+    if (error == 0)
+        error = image_inspect(&trial->image, trial->session.disk_path, image, reason);
+    for (size_t i = 0; i < options->updates.count && error == 0; i++)
+        error = update_fits(&trial->updates[i], &trial->image, reason);
+    if (error == 0)
+        error = payload_make(trial, parts, reason);
+    return error == 0 ? way_in(trial, parts, reason) : error;
+}

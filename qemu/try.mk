@@ -1,0 +1,24 @@
+#: make try-ready   what `qemu/rig try` needs beside the image: the agent, Backstop's package, scripts
+RIG_TRY := $(RIG)/try
+# The libraries that Backstop's package needs, for machines of the host's own Debian that lack them.
+RIG_TRY_LIBS := libarchive13 libefiboot1 libefivar1 libinih1 libjson-c5
+
+.PHONY: try-ready
+try-ready: $(RIG_PROGRAM) rig-image $(RIG_TRY)/stamp
+
+# Runs in any distribution: it brings its own libc.
+$(RIG)/rig-agent-static: qemu/image/rig-agent.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(WARN) $(WERROR) $(OPT) $(HARD) -static-pie -D_GNU_SOURCE -o $@ $<
+
+$(RIG_TRY)/stamp: $(RIG)/rig-agent-static $(DEB) qemu/image/mkpayload.sh $(sort $(wildcard qemu/try/*.sh qemu/try/*.conf)) \
+                  $(shell find qemu/image/root/etc/systemd qemu/image/root/etc/udev -type f)
+	$(call say,TRY,$(RIG_TRY))
+	$(Q)rm -rf $(RIG_TRY) && mkdir -p $(RIG_TRY)/agent/etc $(RIG_TRY)/libraries
+	$(Q)cp -R qemu/image/root/etc/systemd qemu/image/root/etc/udev $(RIG_TRY)/agent/etc/
+	$(Q)install -D -m 755 $(RIG)/rig-agent-static $(RIG_TRY)/agent/usr/local/bin/rig-agent
+	$(Q)cp qemu/try/*.sh qemu/try/*.conf qemu/image/mkpayload.sh $(RIG_TRY)/
+	$(Q)cp $(DEB) $(RIG_TRY)/backstop.deb
+	$(Q)qemu/try/mklibraries.sh $(RIG_TRY)/libraries $(RIG_TRY_LIBS)
+	$(Q)touch $@

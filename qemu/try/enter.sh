@@ -1,0 +1,11 @@
+#!/bin/sh
+# Starts the rig's agent in a machine whose root could not be written from outside: run by cloud-init
+# from the payload disk, once a boot. What it lays down is what the rig lays into an ext4 root.
+set -eu
+from=$(dirname "$0")/agent
+[ -e /etc/systemd/system/rig-agent.service ] || {
+    cp -R "$from/." /
+    systemctl daemon-reload
+    udevadm control --reload
+}
+systemctl start rig-agent.service
