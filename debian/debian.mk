@@ -63,6 +63,7 @@ DEPS := gcc make libc6-dev clang lld llvm clang-format libclang-rt-dev gnu-efi p
         debhelper dpkg-dev fakeroot \
         qemu-system-x86 qemu-utils ovmf mmdebstrap uidmap mtools dosfstools e2fsprogs xfsprogs btrfs-progs fdisk \
         linux-headers-amd64 zstd cpio kmod acl attr \
+        chromium libxml2-utils \
         shellcheck valgrind man-db bash-completion systemd openssl
 
 deps:

@@ -24,10 +24,13 @@ const char *stage_string(enum stage stage)
     return names[stage];
 }
 
-static void stage_reach(struct boot *boot, enum stage stage)
+static void stage_reach(struct session *session, enum stage stage)
 {
+    struct boot *boot = session_boot(session);
+
     if (stage <= boot->stage)
         return;
+    view_stage(session->row, stage_string(stage));
     boot->stage = stage;
     boot->reached[stage] = now() - boot->started;
 }
@@ -66,15 +69,15 @@ static void note_fault(struct session *session, struct boot *boot, const char *l
 }
 
 /* What initramfs-tools and dracut, and then systemd, say first. */
-static void note_stage(struct boot *boot, const char *line)
+static void note_stage(struct session *session, const char *line)
 {
-    if (!boot->kernel)
+    if (!session_boot(session)->kernel)
         return;
     if (strstr(line, "Loading, please wait") != NULL || text_starts(line, "Begin: ") ||
         strstr(line, "Running in initrd") != NULL)
-        stage_reach(boot, STAGE_INITRAMFS);
+        stage_reach(session, STAGE_INITRAMFS);
     else if (text_starts(line, "Welcome to ") && strstr(line, "initramfs") == NULL)
-        stage_reach(boot, STAGE_EARLY);
+        stage_reach(session, STAGE_EARLY);
 }
 
 static void note_time(struct boot *boot, const char *line)
@@ -91,7 +94,7 @@ static void note_progress(struct session *session, struct boot *boot, const char
     boot->initramfs =
         boot->initramfs || (boot->kernel && strstr(text, "Begin: Running /scripts/init-premount"));
     boot->early = boot->early || (boot->kernel && text_starts(text, "Welcome to "));
-    note_stage(boot, text);
+    note_stage(session, text);
     faults_console(session, text);
 }
 
@@ -104,7 +107,7 @@ static void console_line(void *context, const char *line)
     note_time(boot, line);
     if (!boot->kernel && strstr(line, "Linux version") != NULL) {
         boot->kernel = true;
-        stage_reach(boot, STAGE_KERNEL);
+        stage_reach(session, STAGE_KERNEL);
         phase_add(session, "kernel", "starts");
     } else if (!boot->panic && strstr(line, "Kernel panic - not syncing") != NULL) {
         boot->panic = true;
@@ -133,7 +136,7 @@ static void channel_line(void *context, const struct channel_message *message)
 
             boot->hello = true;
             boot->hello_at = now();
-            stage_reach(boot, STAGE_BOOTED);
+            stage_reach(session, STAGE_BOOTED);
             boot_picture(session);
             memcpy(boot->target, message->target, sizeof boot->target);
             phase_add(session, "system", what);
@@ -351,6 +354,7 @@ int boot_start(struct session *session, const char *marker)
         return session_fail(session, "%s: %s", session->vars_path, strerror(-error));
     records_at_start(session, boot);
     boot->marker = marker;
+    view_boot(session->row, boot->index, HOW_RUNNING);
     error = machine_start(&session->machine, &setup, &taker);
     if (error < 0)
         return session_fail(session, "QEMU does not start: %s", strerror(-error));
@@ -365,17 +369,15 @@ static void boot_ended(struct session *session)
     struct boot *boot = session_boot(session);
 
     boot->ended = now();
-    boot->cpu = session->machine.cpu;
     boot->gone = true;
     screen_keep(session);
     boot_read_records(session, boot, true);
     session->on = false;
-    if (boot->end != NULL)
-        return;
-    if (boot->panic)
+    if (boot->end == NULL && boot->panic)
         boot->end = boot->reset ? "panic, reset" : "panic";
-    else
+    else if (boot->end == NULL)
         boot->end = boot->reset ? "reset" : boot->poweroff ? "power-off" : "QEMU ended by itself";
+    view_boot(session->row, boot->index, boot_how(boot));
 }
 
 static long limit_of(long own, long usual)

@@ -36,6 +36,7 @@ static int usage(const char *complaint)
           "  --resume          what passed before, with all the same, is not run again\n"
           "  --keep            keep the disks of scenarios that passed\n"
           "  --live            the timeline on stdout\n"
+          "  --view, --no-view a row a machine (default where stdout is a terminal)\n"
           "  --out DIR         logs and results, or where the report goes (default RIG/out)\n"
           "  --rig DIR         images and states (default build/rig)\n"
           "  --scenarios DIR   (default qemu/scenarios)\n"
@@ -159,6 +160,7 @@ static int bench(struct rig *rig, const char *script)
 struct options {
     bool all;
     bool out; /* --out was given */
+    enum { VIEW_IF_TERMINAL = 0, VIEW_YES, VIEW_NO } view;
     const char *tag;
 };
 
@@ -175,6 +177,9 @@ static int run_verb(struct rig *rig, const struct options *options, char *const 
         code = choose_named(rig, names, &choice);
     if (code == 0 && choice.count == 0)
         code = usage("nothing to run: give names, --all or --tag TAG");
+    rig->wants_view =
+        options->view == VIEW_YES || (options->view == VIEW_IF_TERMINAL && view_is_possible());
+    rig->wants_view = rig->wants_view && !rig->live;
     if (code == 0)
         code = run_scenarios(rig, choice.items, choice.count);
     free(choice.items);
@@ -311,6 +316,8 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
         {"scenarios", required_argument, NULL, 's'},
         {"all", no_argument, NULL, 'a'},
         {"tag", required_argument, NULL, 't'},
+        {"view", no_argument, NULL, 'v'},
+        {"no-view", no_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -331,6 +338,8 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
             rig->scenarios = optarg;
         else if (option == 'e')
             rig->resume = true;
+        else if (option == 'v' || option == 'n')
+            options->view = option == 'v' ? VIEW_YES : VIEW_NO;
         else if (option == 'a')
             options->all = true;
         else if (option == 't')

@@ -75,6 +75,8 @@ static void result_add(struct report *report, const char *name, const char *dir,
         result->verdict = member_true(result->json, "passed") ? VERDICT_PASSED : VERDICT_FAILED;
     if (result->json == NULL)
         result->json = json_object_new_object();
+    if (is_state && *member_text(result->json, "provides") != '\0')
+        text_replace(&result->name, text_copy(member_text(result->json, "provides")));
 }
 
 /* 1: dir holds a result, finished or not; 0: it may hold others. */

@@ -34,6 +34,7 @@ struct result {
 struct layer {
     char *name;
     size_t points, passed, failed;
+    size_t apart;                 /* at which the firmware itself does not start: "firmware" */
     struct json_object *failures; /* array of their lines, at most LAYER_FAILURES_MAX */
 };
 

@@ -39,20 +39,6 @@ static void record(FILE *file, const char *name, struct json_object *fields)
     fputs("</dl></div>\n", file);
 }
 
-static void screen(FILE *file, const struct result *result, const struct json_object *boot)
-{
-    const char *name = member_text(boot, "screen");
-    TEXT_AUTO path = text_format("%s/%s", result->dir, name);
-    TEXT_AUTO url = *name != '\0' && strchr(name, '/') == NULL ? png_url(path, SCREEN_MAX) : NULL;
-    double number = member_number(boot, "boot");
-
-    if (url != NULL)
-        markup(file,
-               "<figure><img src=\"%s\" alt=\"Screen of boot %.0f\"><figcaption>The screen at the "
-               "end of boot %.0f</figcaption></figure>\n",
-               url, number, number);
-}
-
 static void bounded(FILE *file, const char *text, size_t size)
 {
     size_t left_out = size > CONSOLE_HEAD + CONSOLE_TAIL ? size - CONSOLE_HEAD - CONSOLE_TAIL : 0;
@@ -109,9 +95,31 @@ static void one_boot(FILE *file, const struct result *result, const struct json_
     record(file, "Ledger", member(boot, "ledger"));
     record(file, "Receipt", member(boot, "receipt"));
     fputs("</div>\n", file);
-    screen(file, result, boot);
     console(file, result, boot);
     fputs("</details>\n", file);
+}
+
+/* A small picture, which opening makes large: so it is in the page once. */
+static void screen(FILE *file, const struct result *result, const struct json_object *boot)
+{
+    const char *name = member_text(boot, "screen");
+    TEXT_AUTO path = text_format("%s/%s", result->dir, name);
+    TEXT_AUTO url = *name != '\0' && strchr(name, '/') == NULL ? png_url(path, SCREEN_MAX) : NULL;
+    double number = member_number(boot, "boot");
+
+    if (url != NULL)
+        markup(file,
+               "<details class=\"screen\"><summary><img src=\"%s\" alt=\"Screen of boot %.0f\">"
+               "<span>Boot %.0f</span></summary></details>\n",
+               url, number, number);
+}
+
+static void screens(FILE *file, const struct result *result)
+{
+    fputs("<div class=\"screens\">", file);
+    for (size_t i = 0; i < member_count(result->json, "boots"); i++)
+        screen(file, result, member_item(result->json, "boots", i));
+    fputs("</div>\n", file);
 }
 
 /* Of a scenario without a result all that is known is how far its timeline goes. */
@@ -138,8 +146,10 @@ void report_boots(FILE *file, const struct result *result)
 
     if (result->verdict == VERDICT_UNFINISHED)
         unfinished(file, result);
-    if (count > 0)
+    if (count > 0) {
+        screens(file, result);
         fputs("<h3>Boots</h3>\n", file);
+    }
     for (size_t i = 0; i < count; i++)
         one_boot(file, result, member_item(result->json, "boots", i));
 }

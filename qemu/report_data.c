@@ -111,6 +111,7 @@ static struct json_object *layer_json(const struct layer *layer)
     json_object_object_add(object, "points", number(layer->points));
     json_object_object_add(object, "passed", number(layer->passed));
     json_object_object_add(object, "failed", number(layer->failed));
+    json_object_object_add(object, "apart", number(layer->apart));
     json_object_object_add(object, "failures", json_object_get(layer->failures));
     return object;
 }

@@ -68,9 +68,14 @@ static void summary(FILE *file, const struct report *report)
         fputs("<h1>No scenario has a result here</h1>\n", file);
     else if (fine)
         markup(file, "<h1 class=\"passed\">All %zu scenarios passed</h1>\n", passed);
-    else
+    else if (failed + unfinished > 0)
         markup(file, "<h1 class=\"failed\">%zu of %zu scenarios passed</h1>\n", passed,
                passed + failed + unfinished);
+    else
+        markup(
+            file,
+            "<h1 class=\"failed\">%zu scenarios passed; states or points of proofs failed</h1>\n",
+            passed);
     markup(file,
            "<p class=\"meta\">Virtual machines with UEFI firmware were booted, harmed and "
            "judged from outside. Made %s with version %s.</p>\n<dl class=\"tiles\">",
@@ -142,7 +147,7 @@ static void cells(FILE *file, const struct result *result)
 {
     fputs("<span class=\"cells\">", file);
     for (size_t i = 0; i < member_count(result->json, "boots"); i++) {
-        enum how how = HOW_OFF;
+        enum how how = HOW_RUNNING;
 
         (void)how_from_string(member_text(member_item(result->json, "boots", i), "how"), &how);
         markup(file, "<span class=\"cell %s\" title=\"boot %zu: %s\">%s</span>", how_string(how),
@@ -197,6 +202,8 @@ static void layer_section(FILE *file, const struct layer *layer)
            "<b class=\"%s\">%zu did not</b>.</p>\n",
            layer->name, layer->points, layer->passed, layer->failed > 0 ? "failed" : "",
            layer->failed);
+    if (layer->apart > 0)
+        markup(file, "<p>At %zu of them the firmware itself does not start.</p>\n", layer->apart);
     if (layer->failed > 0)
         fputs(
             "<details open><summary>Points that did not end well</summary><ul class=\"points\">\n",
@@ -220,7 +227,8 @@ static void proofs(FILE *file, const struct report *report)
         return;
     fputs(
         "<section aria-labelledby=\"proofs\">\n<h2 id=\"proofs\">Proofs</h2>\n<p>Each point is one "
-        "place at which power was cut or a call failed.</p>\n<div class=\"layers\">\n",
+        "place at which power was cut or a call failed, or one sequence of faults.</p>\n<div "
+        "class=\"layers\">\n",
         file);
     for (size_t i = 0; i < report->layer_count; i++)
         layer_section(file, &report->layers[i]);

@@ -14,6 +14,8 @@ struct rig {
     long jobs;
     bool keep;              /* disks of scenarios that passed, too */
     bool live;              /* the timeline goes to stdout */
+    bool wants_view;        /* stdout is for the live view */
+    struct view *view;      /* while there is one, or NULL */
     bool resume;            /* what passed before, with all the same, is not run again */
     long budget;            /* s of the host after which nothing is started; 0: no limit */
     struct scenario *items; /* sorted by name */

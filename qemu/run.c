@@ -67,25 +67,36 @@ static int perform(const struct rig *rig, struct session *session, const struct 
     return error;
 }
 
-static int run_one(const struct rig *rig, const struct scenario *scenario)
+/* Said at once, or at the end where the live view has the terminal. */
+static void tell(struct view_row *row, enum view_state state, const char *line)
+{
+    view_end(row, state, line);
+    if (row == NULL) {
+        printf("%s\n", line);
+        fflush(stdout);
+    }
+}
+
+static int run_one(const struct rig *rig, const struct scenario *scenario, struct view_row *row)
 {
     TEXT_AUTO dir = text_format("%s/%s", rig->out, scenario->name);
     TEXT_AUTO payload = text_format("%s/payload.img", rig->dir);
     TEXT_AUTO outbox = text_format("%s/outbox", rig->dir);
     TEXT_AUTO reason = NULL;
+    TEXT_AUTO line = NULL;
     TEXT_AUTO key = scenario_key(rig, scenario, &reason);
     struct session session = {
-        .accel = rig->accel, .payload = payload, .outbox = outbox, .live = rig->live};
+        .accel = rig->accel, .payload = payload, .outbox = outbox, .live = rig->live, .row = row};
     time_t start = time(NULL);
     int error = perform(rig, &session, scenario, dir, &reason);
 
     if (error == 0)
-        printf("PASS %-24s %zu boots, %ld s\n", scenario->name, session.boot_count,
-               (long)(time(NULL) - start));
+        line = text_format("PASS %-24s %zu boots, %ld s", scenario->name, session.boot_count,
+                           (long)(time(NULL) - start));
     else
-        printf("FAIL %-24s %s (logs: %s)\n", scenario->name,
-               session.reason != NULL ? session.reason : reason, dir);
-    fflush(stdout);
+        line = text_format("FAIL %-24s %s (logs: %s)", scenario->name,
+                           session.reason != NULL ? session.reason : reason, dir);
+    tell(row, error == 0 ? VIEW_PASSED : VIEW_FAILED, line);
     if (error == 0 && key != NULL)
         keep_passed(rig, scenario, key);
     if (error == 0 && !rig->keep)
@@ -94,7 +105,8 @@ static int run_one(const struct rig *rig, const struct scenario *scenario)
     return error;
 }
 
-static pid_t start_one(const struct rig *rig, const struct scenario *scenario)
+/* 0 in the new process, which dies with this one. */
+static pid_t fork_bound(void)
 {
     pid_t parent = getpid(), pid = fork();
 
@@ -103,19 +115,44 @@ static pid_t start_one(const struct rig *rig, const struct scenario *scenario)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILED);
-    _exit(run_one(rig, scenario) == 0 ? EXIT_PASSED : EXIT_FAILED);
+    return 0;
 }
 
-static void reap_one(struct tally *tally)
+static pid_t start_one(const struct rig *rig, const struct scenario *scenario, struct view_row *row)
+{
+    pid_t pid;
+
+    view_begin(row);
+    pid = fork_bound();
+    if (pid == 0)
+        _exit(run_one(rig, scenario, row) == 0 ? EXIT_PASSED : EXIT_FAILED);
+    if (pid < 0)
+        tell(row, VIEW_FAILED, "no process could be started for it");
+    else if (row != NULL)
+        row->pid = pid;
+    return pid;
+}
+
+#define DRAW_NS 300000000l
+
+/* True if the process that ended next ended well. The view is drawn meanwhile. */
+static bool await_one(const struct rig *rig)
 {
     int status = 0;
+    pid_t pid;
 
-    while (wait(&status) < 0 && errno == EINTR)
-        ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED)
-        tally->passed++;
-    else
-        tally->failed++;
+    while ((pid = waitpid(-1, &status, rig->view != NULL ? WNOHANG : 0)) <= 0) {
+        struct timespec pause = {0, DRAW_NS};
+
+        if (pid < 0 && errno != EINTR)
+            return false;
+        if (rig->view != NULL) {
+            view_draw(rig->view, false);
+            nanosleep(&pause, NULL);
+        }
+    }
+    view_gone(rig->view, pid);
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
 }
 
 static time_t now(void)
@@ -128,71 +165,124 @@ static time_t now(void)
 
 /* True where the scenario needs no process: it passed before, or there is no time left for it. */
 static bool settled(const struct rig *rig, const struct scenario *scenario, time_t start,
-                    struct tally *tally)
+                    struct view_row *row, struct tally *tally)
 {
+    TEXT_AUTO line = NULL;
+
     if (rig->resume && passed_before(rig, scenario)) {
-        printf("PASS %-24s in an earlier run, of the same things\n", scenario->name);
+        line = text_format("PASS %-24s in an earlier run, of the same things", scenario->name);
+        view_begin(row);
+        tell(row, VIEW_PASSED, line);
         tally->passed++;
         return true;
     }
     if (rig->budget > 0 && now() - start >= rig->budget) {
-        printf("LEFT %-24s no time left within the budget\n", scenario->name);
+        line = text_format("LEFT %-24s no time left within the budget", scenario->name);
+        tell(row, VIEW_LEFT_OUT, line);
         tally->left_out++;
         return true;
     }
     return false;
 }
 
+/* What the view had no room for: why a machine failed. */
+static void tell_failures(const struct view *view)
+{
+    view_draw(view, true);
+    for (size_t i = 0; i < view->count; i++)
+        if (view->rows[i].state == VIEW_FAILED)
+            printf("%s\n", view->rows[i].said);
+}
+
+static int sum_up(const struct rig *rig, const struct tally *tally, size_t count)
+{
+    if (rig->view != NULL)
+        tell_failures(rig->view);
+    (void)report_make(rig, rig->out, rig->out);
+    if (tally->left_out > 0)
+        printf("rig: %zu scenarios, %zu ended well, %zu left out\n", count, tally->passed,
+               tally->left_out);
+    printf("%zu passed, %zu failed\n", tally->passed, tally->failed);
+    return tally->failed == 0 ? EXIT_PASSED : EXIT_FAILED;
+}
+
 static int run_all(const struct rig *rig, const struct scenario *const *chosen, size_t count,
                    time_t start)
 {
+    struct view_row **rows = calloc(count + 1, sizeof(struct view_row *));
     struct tally tally = {0};
     size_t next = 0, running = 0;
 
+    if (rows == NULL)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        rows[i] = view_add(rig->view, chosen[i]->name);
     while (next < count || running > 0) {
         if (next < count && running < (size_t)rig->jobs) {
-            const struct scenario *scenario = chosen[next++];
+            size_t i = next++;
 
-            if (settled(rig, scenario, start, &tally))
+            if (settled(rig, chosen[i], start, rows[i], &tally))
                 continue;
-            if (start_one(rig, scenario) > 0)
+            if (start_one(rig, chosen[i], rows[i]) > 0)
                 running++;
             else
                 tally.failed++;
             continue;
         }
-        reap_one(&tally);
+        if (await_one(rig))
+            tally.passed++;
+        else
+            tally.failed++;
         running--;
     }
-    (void)report_make(rig, rig->out, rig->out);
-    if (tally.left_out > 0)
-        printf("rig: %zu scenarios, %zu ended well, %zu left out\n", count, tally.passed,
-               tally.left_out);
-    printf("%zu passed, %zu failed\n", tally.passed, tally.failed);
-    return tally.failed == 0 ? EXIT_PASSED : EXIT_FAILED;
+    free(rows);
+    return sum_up(rig, &tally, count);
 }
 
-static int prepare_states(const struct rig *rig, const struct scenario *const *chosen, size_t count)
+static int prepare_states(const struct rig *rig, const struct scenario *const *chosen, size_t count,
+                          char **reason)
 {
-    TEXT_AUTO reason = NULL;
-
     for (size_t i = 0; i < count; i++) {
         if (rig->resume && passed_before(rig, chosen[i]))
             continue;
-        if (state_prepare(rig, chosen[i]->start, &reason) < 0) {
-            printf("%s\n", reason);
-            (void)report_make(rig, rig->out, rig->out);
-            printf("0 passed, %zu failed\n", count);
+        if (state_prepare(rig, chosen[i]->start, reason) < 0)
             return EXIT_FAILED;
-        }
     }
     return EXIT_PASSED;
+}
+
+/* In a process of its own where this one has to draw. */
+static int prepare(const struct rig *rig, const struct scenario *const *chosen, size_t count)
+{
+    TEXT_AUTO reason = NULL;
+    pid_t pid = rig->view != NULL ? fork_bound() : -1;
+    bool ready;
+
+    if (pid > 0) {
+        ready = await_one(rig);
+        reason = text_copy(rig->view->said);
+    } else {
+        ready = prepare_states(rig, chosen, count, &reason) == EXIT_PASSED;
+    }
+    if (pid == 0) {
+        snprintf(rig->view->said, sizeof rig->view->said, "%s", reason != NULL ? reason : "");
+        _exit(ready ? EXIT_PASSED : EXIT_FAILED);
+    }
+    if (ready)
+        return EXIT_PASSED;
+    if (rig->view != NULL)
+        view_draw(rig->view, true);
+    printf("%s\n", reason);
+    (void)report_make(rig, rig->out, rig->out);
+    printf("0 passed, %zu failed\n", count);
+    return EXIT_FAILED;
 }
 
 int run_scenarios(struct rig *rig, const struct scenario *const *chosen, size_t count)
 {
     TEXT_AUTO cache = text_format("%s/accel", rig->dir);
     time_t start = now();
+    int code;
 
     if (directory_make(rig->dir) < 0 || directory_make(rig->out) < 0) {
         fprintf(stderr, "rig: %s or %s: cannot be made\n", rig->dir, rig->out);
@@ -201,7 +291,11 @@ int run_scenarios(struct rig *rig, const struct scenario *const *chosen, size_t 
     rig->accel = machine_accel(cache);
     printf("accel=%s\n", rig->accel);
     fflush(stdout);
-    if (prepare_states(rig, chosen, count) != EXIT_PASSED)
-        return EXIT_FAILED;
-    return run_all(rig, chosen, count, start);
+    rig->view = rig->wants_view ? view_new(count + rig->count) : NULL;
+    code = prepare(rig, chosen, count);
+    if (code == EXIT_PASSED)
+        code = run_all(rig, chosen, count, start);
+    view_free(rig->view);
+    rig->view = NULL;
+    return code;
 }

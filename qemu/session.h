@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "record.h"
 #include "scenario.h"
+#include "view.h"
 
 /* No console line, event or answer for so long, in s of the host: the machine is taken as stuck. */
 #define SILENCE_LIMIT 600
@@ -39,9 +40,9 @@ struct boot {
     char *console;  /* file name of its log */
     char *screen;   /* file name of the picture of its screen, or NULL */
     enum stage stage;
-    double reached[STAGES];     /* s since power-on, host time */
-    double guest;               /* the last time that its kernel gave, s; 0: none */
-    double started, ended, cpu; /* cpu: s of the host's processors */
+    double reached[STAGES]; /* s since power-on, host time */
+    double guest;           /* the last time that its kernel gave, s; 0: none */
+    double started, ended;
     struct phase *phases;
     size_t phase_count;
     struct nvram before;            /* the variable store at power-on */
@@ -83,6 +84,7 @@ struct session {
     FILE *timeline; /* dir/timeline.txt */
     bool live;      /* the timeline goes to stdout too */
     double started;
+    struct view_row *row; /* of the live view, or NULL */
 
     struct machine machine;
     bool on;

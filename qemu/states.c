@@ -239,8 +239,11 @@ static int run_provider(const struct rig *rig, const struct scenario *provider, 
     TEXT_AUTO outbox = text_format("%s/outbox", rig->dir);
     struct session session = {
         .accel = rig->accel, .payload = payload, .outbox = outbox, .live = rig->live};
+    TEXT_AUTO name = text_format("state %s", provider->provides);
     int error = session_open(&session, provider, dir);
 
+    session.row = view_add(rig->view, name);
+    view_begin(session.row);
     if (error == 0) {
         error = session_perform(&session);
         session_write_result(&session);
@@ -249,6 +252,7 @@ static int run_provider(const struct rig *rig, const struct scenario *provider, 
         text_replace(reason,
                      text_format("state %s: %s; its logs are in %s", provider->provides,
                                  session.reason != NULL ? session.reason : strerror(-error), dir));
+    view_end(session.row, error == 0 ? VIEW_PASSED : VIEW_FAILED, error == 0 ? "" : *reason);
     session_close(&session);
     return error;
 }
@@ -282,13 +286,15 @@ int state_prepare(const struct rig *rig, const char *name, char **reason)
     if (provider == NULL)
         return 0;
     if (access(dir, F_OK) == 0) {
-        printf("state %s: as made before\n", name);
+        if (rig->view == NULL)
+            printf("state %s: as made before\n", name);
         return 0;
     }
     error = state_prepare(rig, provider->start, reason);
     if (error < 0)
         return error;
-    printf("state %s: %s\n", name, provider->title);
+    if (rig->view == NULL)
+        printf("state %s: %s\n", name, provider->title);
     fflush(stdout);
     return state_make(rig, provider, dir, reason);
 }

@@ -16,7 +16,7 @@
 #define TIMELINE_RIGHT 924.0 /* where the longest one ends; room for its mark behind it */
 #define TIMELINE_TOP 34.0    /* below the axis */
 #define TIMELINE_BAR 22.0    /* height of a bar */
-#define TIMELINE_HEAD 20.0   /* line above a bar */
+#define TIMELINE_HEAD 27.0   /* a line above a bar, and the events' triangles */
 #define TIMELINE_NOTE 17.0   /* a line of notes below it */
 #define TIMELINE_GAP 16.0
 #define TIMELINE_PARTS 5 /* firmware, kernel, initramfs, early, booted */

@@ -3,6 +3,7 @@
 #: make fuzz       fuzz targets, FUZZ_SECONDS=600 each
 #: make valgrind   unit tests under valgrind
 #: make lint       arrows between parts, core's symbols, layout, shell
+#: make check-report  a report of the rig, looked at in a browser
 #: make format     layout of all C files
 #
 # tests/test_NAME.c is one cmocka program: test_agent_* with libagent, test_efi_* with the stage's
@@ -30,7 +31,7 @@ FUZZ_MAKE   = $(MAKE) B=$(B)/fuzz CC=$(CLANG) OPT="-O1 -g" SAN="$(FUZZ_SANITIZER
 # Scenarios on the rig that are short enough for `make check`.
 CHECK_RIG  ?= rig-smoke
 
-.PHONY: check-run test-programs test-run fuzz-programs fuzz-run lint-run valgrind valgrind-run
+.PHONY: check-report report-run check-run test-programs test-run fuzz-programs fuzz-run lint-run valgrind valgrind-run
 .SECONDARY: $(TEST_PROGRAMS:=.o) $(FUZZ_PROGRAMS:=.o)
 
 # ---- programs -----------------------------------------------------------------------------------
@@ -174,7 +175,17 @@ check-run: $(TALLY_BIN)
 	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
 	$(Q)+$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
 	$(Q)+$(TALLY) 'proof: every call of a small recovery' $(MAKE) $(INTO) proof-calls-short
+	$(Q)+$(MAKE) $(INTO) report-run || $(TALLY) 'build of the rig' false
 	$(foreach s,$(CHECK_RIG),$(call run_rig,$(s)))
+	@$(TALLY)
+
+report-run: $(RIG_PROGRAM) $(TALLY_BIN)
+	$(Q)$(TALLY) '$(LABEL)report in a browser' tests/check_report.sh $(RIG_PROGRAM) $(B)/report
+
+check-report: RESULTS := $(abspath $(B))/results-report
+check-report: $(TALLY_BIN)
+	$(begin_results)
+	$(Q)$(MAKE) $(INTO) report-run
 	@$(TALLY)
 
 format:
