@@ -212,16 +212,21 @@ static int refuse(const struct reader *reader, const char *why)
     return -EBADMSG;
 }
 
-/* A field of the present line up to `stop` (TAB, or LF for the last), passed over. */
+/*
+ * A field of the present line up to `stop` (TAB, or LF for the last), passed over. No field holds a
+ * byte as low as those, and check_whole() saw to a LF before `end`.
+ */
 static bool take_field(struct reader *reader, char stop, const char **field, size_t *size)
 {
     const char *p = reader->at;
 
     reader->line += reader->ended;
     reader->ended = false;
-    while (p < reader->end && *p != '\t' && *p != '\n')
+    if (p == reader->end)
+        return false;
+    while ((unsigned char)*p > '\n')
         p++;
-    if (p == reader->end || *p != stop)
+    if (*p != stop)
         return false;
     *field = reader->at;
     *size = (size_t)(p - reader->at);

@@ -78,10 +78,15 @@ int text_number(const char *text, size_t size, uint64_t max, uint64_t *number)
     for (size_t i = 0; i < size; i++) {
         unsigned digit = (unsigned)((unsigned char)text[i] - '0');
 
-        if (digit > 9 || n > (max - digit) / 10 || digit > max)
+        if (digit > 9)
             return -EINVAL;
-        n = n * 10 + digit;
+        if (i < 19) /* so many digits always fit */
+            n = n * 10 + digit;
+        else if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, digit, &n))
+            return -EINVAL;
     }
+    if (n > max)
+        return -EINVAL;
     *number = n;
     return 0;
 }

@@ -344,8 +344,7 @@ static void what_is_no_list_is_passed_over(void **state)
     static const char *const records_of[] = {
         "{\"event\":\"done\",\"lost\":5}",
         "{\"event\":\"done\",\"lost\":[5,null,{},{\"path\":6},{\"path\":\"/a\"}]}",
-        "{\"event\":\"done\",\"lost\":[{\"path\":\"/a\",\"set\":\"s\"},"
-        "{\"path\":\"/b\",\"set\":\"s\"}]}",
+        "{\"event\":\"done\",\"lost\":[{\"path\":\"/a\"},{\"path\":\"/b\",\"set\":\"s\"}]}",
     };
 
     (void)state;
