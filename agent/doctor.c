@@ -68,6 +68,7 @@ int doctor_run(struct doctor *doctor, struct findings *findings)
             doctor->esp = (struct esp){.fd = -1};
     doctor_check_firmware(doctor, findings);
     doctor_check_system(doctor, findings);
+    doctor_check_target(doctor, findings);
     doctor_check_state(doctor, findings);
     esp_close(&doctor->esp);
     return 0;

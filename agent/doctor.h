@@ -49,9 +49,11 @@ __attribute__((format(printf, 5, 6))) void finding_add(struct findings *findings
                                                        const char *format, ...);
 /* True if path is there beneath the place's root. */
 bool doctor_has(const struct doctor *doctor, const char *path);
-/* The groups of checks; firmware's and the stage's, the system's, our own state's. */
+/* The groups of checks; firmware's and the stage's, the system's, the
+ * default target's, our own state's. */
 void doctor_check_firmware(const struct doctor *doctor, struct findings *findings);
 void doctor_check_system(const struct doctor *doctor, struct findings *findings);
+void doctor_check_target(const struct doctor *doctor, struct findings *findings);
 void doctor_check_state(const struct doctor *doctor, struct findings *findings);
 
 #endif

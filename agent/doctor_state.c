@@ -103,6 +103,71 @@ static void check_file_systems(const struct doctor *doctor, const struct set *se
     }
 }
 
+static bool is_in_a_set(const struct sets *sets, const char *path)
+{
+    for (size_t i = 0; i < sets->count; i++)
+        for (size_t k = 0; sets->items[i].present && k < sets->items[i].paths.count; k++)
+            if (glob_matches(sets->items[i].paths.items[k], path))
+                return true;
+    return false;
+}
+
+/* `path` without its last name; false where that was a name in the root. */
+static bool cut_last_name(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (!slash || slash == path)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* Where it leads, or false: not a link. */
+static bool is_link(const struct doctor *doctor, const char *path, char *target, size_t size)
+{
+    char parent[4096];
+    const char *name = strrchr(path, '/') + 1;
+    ssize_t length;
+    int fd;
+
+    snprintf(parent, sizeof parent, "%.*s", (int)(name - path), path);
+    fd = place_openat(doctor->place, parent, O_PATH | O_DIRECTORY, 0, true);
+    length = fd < 0 ? -1 : readlinkat(fd, name, target, size - 1);
+    if (fd >= 0)
+        close(fd);
+    if (length > 0)
+        target[length] = '\0';
+    return length > 0;
+}
+
+/*
+ * What a set is reached through is followed, not kept: an updater that turns the link is seen as
+ * one whose files are all new, and the link itself is not turned back. Links in the root (/lib to
+ * /usr/lib) are the distribution's, and no updater turns them.
+ */
+static void check_links(const struct doctor *doctor, const struct sets *sets, const struct set *set,
+                        struct findings *findings)
+{
+    for (size_t i = 0; i < set->paths.count; i++) {
+        char path[4096], target[256], mend[240];
+
+        fixed_part(set->paths.items[i], path, sizeof path);
+        for (bool deeper = strrchr(path, '/') != path; deeper;
+             deeper = cut_last_name(path) && strrchr(path, '/') != path) {
+            if (!is_link(doctor, path, target, sizeof target) || is_in_a_set(sets, path))
+                continue;
+            snprintf(mend, sizeof mend,
+                     "in %.80s name what the link may lead to, and path=%.80s for the link itself",
+                     set->file, path);
+            finding_add(findings, "set-links", FINDING_WARNING, mend,
+                        "set %s is reached through the link %s (to %s), which is in no set: should "
+                        "an update turn it, it is not turned back",
+                        set->name, path, target);
+        }
+    }
+}
+
 static void check_sets(const struct doctor *doctor, struct findings *findings)
 {
     struct sets sets = {0};
@@ -116,8 +181,10 @@ static void check_sets(const struct doctor *doctor, struct findings *findings)
     }
     for (size_t i = 0; i < sets.count; i++) {
         present += sets.items[i].present;
-        if (sets.items[i].present)
-            check_file_systems(doctor, &sets.items[i], findings);
+        if (!sets.items[i].present)
+            continue;
+        check_file_systems(doctor, &sets.items[i], findings);
+        check_links(doctor, &sets, &sets.items[i], findings);
     }
     if (sets.bad_files)
         finding_add(findings, "sets", FINDING_FAULT, "backstop sets",

@@ -206,6 +206,18 @@ static void install_here(void)
                      0);
 }
 
+#define UNITS "usr/lib/systemd/system/"
+
+/* As Debian has them: default -> graphical -> multi-user -> basic -> sysinit. */
+static void put_targets(void)
+{
+    put_file(UNITS "graphical.target", "[Unit]\nRequires=multi-user.target\n");
+    put_file(UNITS "multi-user.target", "[Unit]\nDescription=x\nRequires=basic.target\n");
+    put_file(UNITS "basic.target", "[Unit]\nWants=slices.target sysinit.target  paths.target\n");
+    put_file(UNITS "sysinit.target", "[Unit]\n");
+    assert_int_equal(symlink("graphical.target", at(UNITS "default.target")), 0);
+}
+
 static void put_sound_machine(void)
 {
     static const char *const units[] = {"backstop-start.service", "backstop-session.service",
@@ -223,6 +235,7 @@ static void put_sound_machine(void)
     put_image(with_early);
     for (size_t i = 0; i < ROWS(units); i++)
         enable(units[i]);
+    put_targets();
     put_file("usr/lib/backstop/sets.d/acme.conf",
              "[set]\ndescription=ACME\nclass=content\npath=/opt/acme/**\n");
     put_file("opt/acme/content", "290");
@@ -429,6 +442,29 @@ static void deadline_masked(void)
     assert_int_equal(symlink("/dev/null", at("etc/systemd/system/backstop-deadline.timer")), 0);
 }
 
+/* default.target is an appliance's own, as `systemctl set-default` makes it. */
+static void default_to(const char *text)
+{
+    put_file("etc/systemd/system/kiosk.target", text);
+    assert_int_equal(
+        symlink("/etc/systemd/system/kiosk.target", at("etc/systemd/system/default.target")), 0);
+}
+
+static void target_of_its_own(void)
+{
+    default_to("[Unit]\nRequires=kiosk-base.target\nAfter=multi-user.target\n");
+    put_file("etc/systemd/system/kiosk-base.target", "[Unit]\nWants=kiosk.target\n");
+}
+
+static void reached_by_link(void)
+{
+    make_dirs("opt/beta/versions/291");
+    put_file("opt/beta/versions/291/content", "291");
+    assert_int_equal(symlink("versions/291", at("opt/beta/current")), 0);
+    put_file("usr/lib/backstop/sets.d/beta.conf",
+             "[set]\ndescription=B\nclass=content\npath=/opt/beta/current/*\n");
+}
+
 static void no_generation(void)
 {
     nftw(at("var/lib/backstop/generations"), scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
@@ -503,6 +539,9 @@ static void what_is_spoilt_is_found(void **state)
          FINDING_WARNING},
         {"a vital unit disabled", confirm_disabled, "units", FINDING_FAULT},
         {"a unit masked", deadline_masked, "units", FINDING_WARNING},
+        {"a default target that confirms nothing", target_of_its_own, "default-target",
+         FINDING_FAULT},
+        {"a set behind a link of no set", reached_by_link, "set-links", FINDING_WARNING},
         {"no good generation", no_generation, "generation", FINDING_WARNING},
         {"a set file broken", bad_set, "sets", FINDING_FAULT},
         {"no set at all", no_set, "sets", FINDING_WARNING},
@@ -533,6 +572,59 @@ static void what_is_spoilt_is_found(void **state)
     }
 }
 
+static bool is_found(const char *name, enum finding_level level)
+{
+    static struct findings findings;
+
+    examine(&findings);
+    for (size_t i = 0; i < findings.count; i++)
+        if (strcmp(findings.items[i].name, name) == 0 && findings.items[i].level == level)
+            return true;
+    return false;
+}
+
+/* What pulls the confirmation in all the same. */
+static void targets_that_confirm(void **state)
+{
+    static const struct {
+        const char *text, *file, *content;
+    } rows[] = {
+        {"[Unit]\nWants=x.service multi-user.target\n", "opt/x", ""},
+        {"[Unit]\nBindsTo=\tmulti-user.target\n", "opt/x", ""},
+        {"[Unit]\n", "etc/systemd/system/kiosk.target.wants/backstop-confirm.service", ""},
+        {"[Unit]\n", "etc/systemd/system/default.target.requires/multi-user.target", ""},
+        {"[Unit]\n", UNITS "kiosk.target.d/more.conf", "[Unit]\nUpholds=multi-user.target"},
+    };
+
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        if (i > 0)
+            assert_int_equal(begin(state), 0);
+        default_to(rows[i].text);
+        assert_true(i < 2 || is_found("default-target", FINDING_FAULT));
+        put_file(rows[i].file, rows[i].content);
+        if (!is_found("default-target", FINDING_OK))
+            fail_msg("row %zu", i);
+        if (i + 1 < ROWS(rows))
+            assert_int_equal(end(state), 0);
+    }
+}
+
+/* The link put back with the set, and one in the root that no updater turns, are no matter. */
+static void links_that_are_no_matter(void **state)
+{
+    (void)state;
+    reached_by_link();
+    assert_true(is_found("set-links", FINDING_WARNING));
+    put_file("usr/lib/backstop/sets.d/beta.conf",
+             "[set]\ndescription=B\nclass=content\npath=/opt/beta/current/*\n"
+             "path=/opt/beta/current\npath=/opt/beta/versions/**\n");
+    assert_false(is_found("set-links", FINDING_WARNING));
+    assert_int_equal(symlink("opt", at("option")), 0);
+    put_file("usr/lib/backstop/sets.d/root.conf",
+             "[set]\ndescription=R\nclass=content\npath=/option/acme/**\n");
+    assert_false(is_found("set-links", FINDING_WARNING));
+}
+
 static void a_disk_of_another_machine(void **state)
 {
     static struct findings findings;
@@ -557,6 +649,8 @@ int main(void)
         cmocka_unit_test(signatures_are_seen),
         cmocka_unit_test_setup_teardown(a_sound_machine_has_no_faults, begin, end),
         cmocka_unit_test_setup_teardown(what_is_spoilt_is_found, begin, end),
+        cmocka_unit_test_setup_teardown(targets_that_confirm, begin, end),
+        cmocka_unit_test_setup_teardown(links_that_are_no_matter, begin, end),
         cmocka_unit_test_setup_teardown(a_disk_of_another_machine, begin, end),
     };
 
