@@ -369,6 +369,7 @@ static void boot_ended(struct session *session)
     struct boot *boot = session_boot(session);
 
     boot->ended = now();
+    boot->cpu = session->machine.cpu;
     boot->gone = true;
     screen_keep(session);
     boot_read_records(session, boot, true);

@@ -33,6 +33,7 @@ struct chaos {
 struct outcome {
     bool well;
     size_t boots;
+    double cpu;   /* s that its machines took of the host's processors */
     char *detail; /* why not; NULL */
 };
 
@@ -84,6 +85,8 @@ static void run_text(const struct chaos *chaos, const char *name, const char *te
         outcome->well = session_perform(&session) == 0;
         session_write_result(&session);
         outcome->boots = session.boot_count;
+        for (size_t i = 0; i < session.boot_count; i++)
+            outcome->cpu += session.boots[i].cpu;
         text_replace(&outcome->detail, outcome->well ? NULL : text_copy(session.reason));
         unlink(session.disk_path);
         session_close(&session);
@@ -172,6 +175,7 @@ static int keep(const struct chaos *chaos, const char *name, const struct outcom
     json_object_object_add(object, "result",
                            json_object_new_string(outcome->well ? "well" : "broken"));
     json_object_object_add(object, "boots", json_object_new_int64((int64_t)outcome->boots));
+    json_object_object_add(object, "cpu-seconds", json_object_new_int64((int64_t)outcome->cpu));
     json_object_object_add(
         object, "detail", outcome->detail != NULL ? json_object_new_string(outcome->detail) : NULL);
     error = append_line(chaos->points,
@@ -242,8 +246,9 @@ static int one_seed(const struct chaos *chaos, long seed)
     printf("seed %ld\n", seed);
     fflush(stdout);
     run_text(chaos, "chaos", text, dir, &outcome);
-    printf("%s seed %ld: %zu boots%s%s\n", outcome.well ? "PASS" : "FAIL", seed, outcome.boots,
-           outcome.well ? "" : ": ", outcome.well ? "" : outcome.detail);
+    printf("%s seed %ld: %zu boots, %.0f s of processor%s%s\n", outcome.well ? "PASS" : "FAIL",
+           seed, outcome.boots, outcome.cpu, outcome.well ? "" : ": ",
+           outcome.well ? "" : outcome.detail);
     fflush(stdout);
     error = keep(chaos, name, &outcome);
     if (outcome.well)

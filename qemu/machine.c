@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -375,14 +376,22 @@ void machine_look(struct machine *machine)
         (void)machine_pump(machine, 100);
 }
 
+static double seconds(const struct timeval *time)
+{
+    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
+}
+
 void machine_kill(struct machine *machine)
 {
+    struct rusage usage = {0};
+
     text_replace(&machine->screen, NULL);
     close_all(machine->fds);
     if (machine->pid == 0)
         return;
     kill(machine->pid, SIGKILL);
-    while (waitpid(machine->pid, NULL, 0) < 0 && errno == EINTR)
+    while (wait4(machine->pid, NULL, 0, &usage) < 0 && errno == EINTR)
         ;
     machine->pid = 0;
+    machine->cpu = seconds(&usage.ru_utime) + seconds(&usage.ru_stime);
 }

@@ -51,7 +51,8 @@ struct machine_taker {
 enum { MACHINE_CONSOLE = 0, MACHINE_CHANNEL, MACHINE_QMP, MACHINE_STREAMS };
 
 struct machine {
-    pid_t pid; /* 0: off */
+    pid_t pid;  /* 0: off */
+    double cpu; /* s of the host's processors that it took; known once it is off */
     int fds[MACHINE_STREAMS];
     struct line_stream streams[MACHINE_STREAMS];
     struct machine_taker taker;

@@ -40,9 +40,9 @@ struct boot {
     char *console;  /* file name of its log */
     char *screen;   /* file name of the picture of its screen, or NULL */
     enum stage stage;
-    double reached[STAGES]; /* s since power-on, host time */
-    double guest;           /* the last time that its kernel gave, s; 0: none */
-    double started, ended;
+    double reached[STAGES];     /* s since power-on, host time */
+    double guest;               /* the last time that its kernel gave, s; 0: none */
+    double started, ended, cpu; /* cpu: s of the host's processors */
     struct phase *phases;
     size_t phase_count;
     struct nvram before;            /* the variable store at power-on */

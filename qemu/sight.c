@@ -6,6 +6,7 @@
 
 #define STATE "/var/lib/backstop"
 #define STORE STATE "/store/"
+#define CONTENT "/opt/acme-sentry/content/"
 #define IDENTITY "/opt/acme-sentry/identity"
 
 static const char *const live_roots[] = {"/opt/acme-sentry", "/etc/modules-load.d",
@@ -143,7 +144,8 @@ static bool lies_in(const struct items *items, const struct item *item)
 /* What the vendor's updater replaces or removes by itself. */
 static bool is_vendors(const char *path)
 {
-    return text_starts(path, "/opt/acme-sentry/content/") || strcmp(path, IDENTITY) == 0 ||
+    return (text_starts(path, CONTENT "channel-") && text_ends(path, ".dat")) ||
+           strcmp(path, CONTENT "current") == 0 || strcmp(path, IDENTITY) == 0 ||
            text_ends(path, "/updates/acme_sentry.ko") ||
            strcmp(path, "/etc/modules-load.d/acme-probe.conf") == 0;
 }

@@ -233,7 +233,8 @@ static const struct {
     {"unchanged, and moved all the same", LIVE_A, LINE(CONTENT, "17", HASH_A) IDENTITY_LINE, "",
      LINE(QUARANTINE "/1/1", "7", HASH_A), STORED, "", false, "unchanged: "},
     {"a file of ours beside the vendor's", LIVE_A,
-     LIVE_A LINE("/opt/acme-sentry/content/.tmp1", "20", HASH_B), "", "", STORED, "", true, NULL},
+     LIVE_A LINE("/opt/acme-sentry/content/.tmp1", "20", HASH_B), "", "", STORED, "", true,
+     "whole: /opt/acme-sentry/content/.tmp1"},
     {"a file of ours in another of the vendor's places", LIVE_B,
      LIVE_A LINE("/etc/modprobe.d/x.conf", "20", HASH_A), "", LINE(QUARANTINE "/1/1", "8", HASH_B),
      STORED, "", false, "places: "},
@@ -278,13 +279,184 @@ static void rules_of_files(void **state)
     }
 }
 
+/* records, made as FORMAT.md says */
+
+static uint32_t crc32_of(const uint8_t *bytes, size_t size)
+{
+    uint32_t crc = 0xffffffffu;
+
+    for (size_t i = 0; i < size; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    return ~crc;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        at[i] = (uint8_t)(value >> 8 * i & 0xffu);
+}
+
+static struct record finish(enum record_kind kind, uint8_t *bytes, uint8_t size, const char *magic)
+{
+    struct record record;
+
+    memcpy(bytes, magic, 4);
+    bytes[4] = 1;
+    bytes[6] = size;
+    put32(bytes + 8, crc32_of(bytes, size));
+    record_take(&record, kind, bytes, size, false);
+    assert_true(record.whole);
+    return record;
+}
+
+static struct record ledger(uint32_t number, uint8_t failures, uint8_t stance)
+{
+    uint8_t bytes[48] = {0};
+
+    put32(bytes + 16, number);
+    bytes[24] = failures;
+    bytes[25] = stance != 0; /* a rung */
+    bytes[27] = stance;
+    return finish(RECORD_LEDGER, bytes, sizeof bytes, "BSLD");
+}
+
+static struct record receipt(uint32_t number, uint8_t outcome)
+{
+    uint8_t bytes[32] = {0};
+
+    put32(bytes + 16, number);
+    bytes[24] = outcome;
+    return finish(RECORD_RECEIPT, bytes, sizeof bytes, "BSRC");
+}
+
+enum { NONE = 0, GOOD = 1, CLEAN = 2 };
+
+static const struct {
+    const char *name;
+    uint32_t number, number_after, answered;
+    uint8_t failures, failures_after, outcome, stance;
+    struct circumstances boot;
+    const char *says;
+} counts[] = {
+    {"a failure more", 4, 5, 4, 1, 2, NONE, 0, {.counted = true, .linux_started = true}, NULL},
+    {"cleared by a good receipt", 4, 5, 4, 3, 0, GOOD, 0, {.counted = true}, NULL},
+    {"cleared by a clean one", 4, 5, 4, 3, 0, CLEAN, 0, {.counted = true}, "count: the count fell"},
+    {"cleared by a report", 4, 5, 4, 3, 0, NONE, 0, {.counted = true}, "count: the count fell"},
+    {"cleared by an old receipt", 4, 5, 3, 3, 0, GOOD, 0, {.counted = true}, "count: the count"},
+    {"lowered by one", 4, 5, 3, 3, 2, GOOD, 0, {.counted = true}, "count: the count fell from 3"},
+    {"a number twice", 4, 4, 4, 0, 0, NONE, 0, {.counted = true}, "count: boot 4 is stored"},
+    {"a number left out", 4, 6, 4, 0, 0, NONE, 0, {.counted = true}, "count: boot 6 is stored"},
+    {"flash was edited", 4, 70, 4, 3, 2, NONE, 0, {.counted = true, .flash_touched = true}, NULL},
+    {"Linux without an attempt", 4, 4, 4, 0, 0, NONE, 0, {.linux_started = true}, "counted: "},
+    {"cut before the stage", 4, 4, 4, 0, 0, NONE, 0, {.disturbed = true}, NULL},
+    {"two writes", 4, 5, 4, 0, 0, GOOD, 0, {.counted = true, .normal = true, .writes = 2}, NULL},
+    {"three writes",
+     4,
+     5,
+     4,
+     0,
+     0,
+     GOOD,
+     0,
+     {.counted = true, .normal = true, .writes = 3},
+     "writes: 3"},
+    {"three writes on probation",
+     4,
+     5,
+     4,
+     0,
+     0,
+     GOOD,
+     2,
+     {.counted = true, .normal = true, .writes = 3},
+     NULL},
+    {"three writes while it fails",
+     4,
+     5,
+     4,
+     0,
+     1,
+     NONE,
+     0,
+     {.counted = true, .normal = true, .writes = 3},
+     NULL},
+    {"writes unknown",
+     4,
+     5,
+     4,
+     0,
+     0,
+     GOOD,
+     0,
+     {.counted = true, .normal = true, .writes = -1},
+     NULL},
+};
+
+static void rules_of_counting(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        TEXT_AUTO none = text_copy("");
+        struct sight before = {.live = none, .quarantine = none, .store = none, .names = none};
+        struct sight after = before;
+        TEXT_AUTO fault = NULL;
+        TEXT_AUTO identity = text_copy(IDENTITY_LINE);
+
+        before.live = after.live = identity;
+        before.ledger = ledger(counts[i].number, counts[i].failures, counts[i].stance);
+        before.receipt = receipt(counts[i].answered, counts[i].outcome);
+        after.ledger = ledger(counts[i].number_after, counts[i].failures_after, counts[i].stance);
+        fault = sight_judge(&before, &after, &counts[i].boot);
+        print_message("%s: %s\n", counts[i].name, fault != NULL ? fault : "-");
+        if (counts[i].says == NULL) {
+            assert_null(fault);
+        } else {
+            assert_non_null(fault);
+            assert_true(text_starts(fault, counts[i].says));
+        }
+    }
+}
+
+static void rules_of_the_journal(void **state)
+{
+    TEXT_AUTO none = text_copy("");
+    TEXT_AUTO identity = text_copy(IDENTITY_LINE);
+    TEXT_AUTO one = record(NULL, 1, "");
+    TEXT_AUTO two = record(one, 2, "");
+    TEXT_AUTO shorter = text_format("%s\n", one);
+    TEXT_AUTO longer = text_format("%s\n%s\n", one, two);
+    struct sight before = {.live = identity,
+                           .quarantine = none,
+                           .store = none,
+                           .names = none,
+                           .journal = shorter,
+                           .journal_size = strlen(shorter)};
+    struct sight after = before;
+    struct circumstances boot = {0};
+    TEXT_AUTO fault = NULL;
+
+    (void)state;
+    after.journal = longer;
+    after.journal_size = strlen(longer);
+    assert_null(sight_judge(&before, &after, &boot));
+    fault = sight_judge(&after, &before, &boot);
+    assert_string_equal(fault, "journal: the journal was rewritten");
+    before.journal = NULL;
+    text_replace(&fault, sight_judge(&after, &before, &boot));
+    assert_string_equal(fault, "journal: the journal is gone");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_from_a_seed),     cmocka_unit_test(every_seed_is_a_scenario),
         cmocka_unit_test(every_culprit_is_found),  cmocka_unit_test(shrinking_ends_with_its_tries),
         cmocka_unit_test(hashes_are_of_the_bytes), cmocka_unit_test(chains),
-        cmocka_unit_test(rules_of_files),
+        cmocka_unit_test(rules_of_files),          cmocka_unit_test(rules_of_counting),
+        cmocka_unit_test(rules_of_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
