@@ -81,21 +81,6 @@ static int yard_of(struct exchange *exchange, struct move *move)
     return 0;
 }
 
-/* Stays open until exchange_close() or another case is asked for. fd or -errno. */
-static int case_of(struct exchange *exchange, uint32_t case_number)
-{
-    struct open_case *open_case = &exchange->open_case;
-    if (open_case->open && open_case->case_number == case_number)
-        return open_case->fd;
-    int fd = held_open_case(place_of(exchange), case_number, true);
-    if (fd < 0)
-        return fd;
-    if (open_case->open)
-        close(open_case->fd);
-    *open_case = (struct open_case){.open = true, .case_number = case_number, .fd = fd};
-    return fd;
-}
-
 static struct json_object *move_describe(const struct exchange *exchange, const struct move *move,
                                          const char *held_at)
 {
@@ -122,46 +107,96 @@ static struct json_object *move_describe(const struct exchange *exchange, const 
     return json;
 }
 
-static int write_record(const struct exchange *exchange, const struct move *move, int case_fd)
+static int put_record(const struct exchange *exchange, const struct move *move,
+                      struct records *records)
 {
     char *held_at = NULL;
     if (asprintf(&held_at, "%s/%u", move->yard->path, move->id) < 0)
         return -ENOMEM;
     struct json_object *json = move_describe(exchange, move, held_at);
-    int err = json ? held_write(case_fd, move->id, json) : -ENOMEM;
-    json_object_put(json);
     free(held_at);
+    return json ? records_put(records, json) : -ENOMEM;
+}
+
+static bool is_recorded_in(const struct move *move, uint32_t case_number)
+{
+    return !move->error && moves_suspect(move) && move->case_number == case_number;
+}
+
+/* All suspects of one case, in one file. */
+static int write_records(const struct exchange *exchange, uint32_t case_number)
+{
+    struct records records;
+    int case_fd = held_open_case(place_of(exchange), case_number, true);
+    if (case_fd < 0)
+        return case_fd;
+    int err = records_read(case_fd, case_number, &records);
+    for (size_t i = 0; err == 0 && i < exchange->count; i++)
+        if (is_recorded_in(&exchange->moves[i], case_number))
+            err = put_record(exchange, &exchange->moves[i], &records);
+    if (err == 0)
+        err = records_write(case_fd, &records);
+    records_free(&records);
+    close(case_fd);
     return err;
 }
 
-static int write_down(struct exchange *exchange, struct move *move)
+/* Once more after a first failure, as try_twice(). */
+static int write_case(struct exchange *exchange, uint32_t case_number)
 {
-    int err = yard_of(exchange, move);
-    if (err < 0)
-        return err;
-    int case_fd = case_of(exchange, move->case_number);
-    if (case_fd < 0)
-        return case_fd;
-    return moves_suspect(move) ? write_record(exchange, move, case_fd) : 0;
+    int err = write_records(exchange, case_number);
+    if (err == 0)
+        return 0;
+    if (is_no_room(err) && reserve_give_up(place_of(exchange)))
+        exchange->reserve_used = true;
+    return write_records(exchange, case_number);
 }
 
-void exchange_write_down(struct exchange *exchange)
+static void case_is_written(struct exchange *exchange, uint32_t case_number, int err)
 {
     for (size_t i = 0; i < exchange->count; i++) {
         struct move *move = &exchange->moves[i];
-        int err = try_twice(exchange, move, write_down);
+        if (move->written_down || !is_recorded_in(move, case_number))
+            continue;
         move->written_down = err == 0;
         if (err < 0)
             move_fails(exchange, move, err, "cannot be written down in the quarantine");
     }
 }
 
+/* What is not written down yet. Few cases are in a batch: this one, and those that were cut. */
+static void write_cases(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        const struct move *move = &exchange->moves[i];
+        if (!move->written_down && is_recorded_in(move, move->case_number))
+            case_is_written(exchange, move->case_number, write_case(exchange, move->case_number));
+    }
+}
+
+void exchange_write_down(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        int err = try_twice(exchange, move, yard_of);
+        if (err < 0)
+            move_fails(exchange, move, err, "the quarantine on its file system cannot be made");
+    }
+    write_cases(exchange);
+}
+
 /* ---- good versions made ready ---- */
+
+/* What lies in the yard under this name; a suspect, or the good version made ready. */
+static void ready_name(const struct move *move, char name[HELD_NAME_SIZE])
+{
+    held_name(name, move->id, move->now ? "" : READY_SUFFIX);
+}
 
 static int fill_file(const struct place *place, int fd, const struct entry *good)
 {
     uint8_t digest[SHA256_SIZE];
-    int object = store_open_verified(place, good->sha256);
+    int object = store_open_unread(place, good->sha256);
     if (object < 0)
         return object;
     int err = io_copy_hash(object, fd, digest);
@@ -173,6 +208,7 @@ static int fill_file(const struct place *place, int fd, const struct entry *good
     return io_apply_metadata(fd, good);
 }
 
+/* The four below take away again what they could not make whole; what was there before stays. */
 static int stage_file(const struct place *place, int yard_fd, const char *ready,
                       const struct entry *good)
 {
@@ -182,6 +218,18 @@ static int stage_file(const struct place *place, int yard_fd, const char *ready,
     int err = fill_file(place, fd, good);
     if (close(fd) < 0 && err == 0)
         err = -errno;
+    if (err < 0)
+        unlinkat(yard_fd, ready, 0);
+    return err;
+}
+
+static int apply_in_place(int dir_fd, const char *name, const struct entry *good)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int err = io_apply_metadata(fd, good);
+    close(fd);
     return err;
 }
 
@@ -189,11 +237,9 @@ static int stage_directory(int yard_fd, const char *ready, const struct entry *g
 {
     if (mkdirat(yard_fd, ready, 0700) < 0)
         return -errno;
-    int fd = openat(yard_fd, ready, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int err = io_apply_metadata(fd, good);
-    close(fd);
+    int err = apply_in_place(yard_fd, ready, good);
+    if (err < 0)
+        unlinkat(yard_fd, ready, AT_REMOVEDIR);
     return err;
 }
 
@@ -207,11 +253,14 @@ static struct timespec time_of(int64_t ns)
 static int stage_link(int yard_fd, const char *ready, const struct entry *good)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_of(good->mtime_ns)};
-    if (symlinkat(good->target, yard_fd, ready) < 0 ||
-        fchownat(yard_fd, ready, good->uid, good->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-        utimensat(yard_fd, ready, times, AT_SYMLINK_NOFOLLOW) < 0)
+    if (symlinkat(good->target, yard_fd, ready) < 0)
         return -errno;
-    return 0;
+    if (fchownat(yard_fd, ready, good->uid, good->gid, AT_SYMLINK_NOFOLLOW) == 0 &&
+        utimensat(yard_fd, ready, times, AT_SYMLINK_NOFOLLOW) == 0)
+        return 0;
+    int err = -errno;
+    unlinkat(yard_fd, ready, 0);
+    return err;
 }
 
 /* Another name of the inode that good shares with a file that stands or was made ready. */
@@ -221,7 +270,7 @@ static int stage_twin(const struct exchange *exchange, const struct move *move, 
     const char *name;
     if (move->staged_twin && move->staged_twin->staged) {
         const struct move *twin = move->staged_twin;
-        held_name(other, twin->id, ".good");
+        ready_name(twin, other);
         return linkat(twin->yard->fd, other, move->yard->fd, ready, 0) < 0 ? -errno : 0;
     }
     if (!move->twin)
@@ -234,39 +283,28 @@ static int stage_twin(const struct exchange *exchange, const struct move *move, 
     return err;
 }
 
-static int stage_as(struct exchange *exchange, struct move *move, const char *ready)
+/* -EEXIST: a suspect lies there, or what a cut left and held_settle() could not tell from one. */
+static int stage(struct exchange *exchange, struct move *move)
 {
-    int err = 0;
+    char ready[HELD_NAME_SIZE];
+    ready_name(move, ready);
     switch ((enum entry_type)move->good->type) {
-    case ENTRY_FILE:
-        err = stage_twin(exchange, move, ready);
+    case ENTRY_FILE: {
+        int err = stage_twin(exchange, move, ready);
         if (err == 0 || (err != -ENOENT && !move->twin_refused)) {
             move->twin_refused = err < 0;
             return err;
         }
-        err = stage_file(place_of(exchange), move->yard->fd, ready, move->good);
-        break;
-    case ENTRY_DIR:
-        err = stage_directory(move->yard->fd, ready, move->good);
-        break;
-    case ENTRY_LINK:
-        err = stage_link(move->yard->fd, ready, move->good);
-        break;
-    case ENTRY_OTHER:
-        return -EOPNOTSUPP;
+        return stage_file(place_of(exchange), move->yard->fd, ready, move->good);
     }
-    return err;
-}
-
-static int stage(struct exchange *exchange, struct move *move)
-{
-    char ready[HELD_NAME_SIZE];
-    held_name(ready, move->id, ".good");
-    int err = stage_as(exchange, move, ready);
-    if (err == 0)
-        return 0;
-    int removed = remove_tree(move->yard->fd, ready); /* half made, or of an earlier run */
-    return err == -EEXIST && removed == 0 ? stage_as(exchange, move, ready) : err;
+    case ENTRY_DIR:
+        return stage_directory(move->yard->fd, ready, move->good);
+    case ENTRY_LINK:
+        return stage_link(move->yard->fd, ready, move->good);
+    case ENTRY_OTHER:
+        break;
+    }
+    return -EOPNOTSUPP;
 }
 
 /* A suspect that brings the machine down goes, even where nothing can be put in its place. */
@@ -282,9 +320,7 @@ static void give_up_good(struct exchange *exchange, struct move *move, int err)
                 move->path, strerror(-err), is_no_room(err) ? " after making room" : "");
     move->action = PLAN_TAKE_OUT;
     move->good = NULL;
-    err = write_down(exchange, move);
-    if (err < 0)
-        move_fails(exchange, move, err, "cannot be written down in the quarantine");
+    move->written_down = false;
 }
 
 void exchange_stage(struct exchange *exchange)
@@ -299,6 +335,7 @@ void exchange_stage(struct exchange *exchange)
             give_up_good(exchange, move, err);
         diag_progress(exchange->diag, "good versions", i + 1, exchange->count);
     }
+    write_cases(exchange); /* of those given up */
 }
 
 /* Case directories of this batch on every file system. */
@@ -346,46 +383,29 @@ int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_f
     return err;
 }
 
-int exchange_names(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name)
+int exchange_names(int yard_fd, const char *held, const char *ready, int dir_fd, const char *name)
 {
-    struct stat st;
-    if (fstatat(yard_fd, kept, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        !same_inode(dir_fd, name, yard_fd, kept))
-        return -EEXIST; /* a suspect lies there already: never onto it */
-    if (renameat2(yard_fd, ready, dir_fd, name, RENAME_EXCHANGE) == 0) {
-        /* once more where it is refused; if not, held_settle() does it */
-        if (rename_keeping(yard_fd, ready, yard_fd, kept) < 0)
-            rename_keeping(yard_fd, ready, yard_fd, kept);
+    if (renameat2(yard_fd, held, dir_fd, name, RENAME_EXCHANGE) == 0)
         return 0;
-    }
     if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
         return -errno;
-    return exchange_by_link(yard_fd, ready, kept, dir_fd, name);
-}
-
-static int apply_in_place(int dir_fd, const char *name, const struct entry *good)
-{
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int err = io_apply_metadata(fd, good);
-    close(fd);
-    return err;
+    int err = rename_keeping(yard_fd, held, yard_fd, ready);
+    return err < 0 ? err : exchange_by_link(yard_fd, ready, held, dir_fd, name);
 }
 
 /* In a directory that is open. */
 static int move_in(const struct move *move, int dir_fd, const char *name)
 {
-    char ready[HELD_NAME_SIZE], kept[HELD_NAME_SIZE];
-    held_name(ready, move->id, ".good");
-    held_name(kept, move->id, "");
+    char ready[HELD_NAME_SIZE], held[HELD_NAME_SIZE];
+    held_name(ready, move->id, READY_SUFFIX);
+    held_name(held, move->id, "");
     if (move_is_in_place(move))
         return apply_in_place(dir_fd, name, move->good);
     if (move->action == PLAN_TAKE_OUT)
-        return rename_keeping(dir_fd, name, move->yard->fd, kept);
+        return rename_keeping(dir_fd, name, move->yard->fd, held);
     if (!move->now)
         return rename_keeping(move->yard->fd, ready, dir_fd, name);
-    return exchange_names(move->yard->fd, ready, kept, dir_fd, name);
+    return exchange_names(move->yard->fd, held, ready, dir_fd, name);
 }
 
 /* The directory that a move is in: stays open while moves in it follow each other. fd or -errno. */
@@ -432,6 +452,31 @@ void exchange_move(struct exchange *exchange)
             move_fails(exchange, move, err,
                        move->action == PLAN_TAKE_OUT ? "cannot be taken out"
                                                      : "the good version cannot be put back");
+    }
+}
+
+static const char *hex_or_null(const struct entry *entry, char hex[2 * SHA256_SIZE + 1])
+{
+    if (!entry || entry->type != ENTRY_FILE || !entry->hashed)
+        return NULL;
+    hex_of(entry->sha256, SHA256_SIZE, hex);
+    return hex;
+}
+
+void exchange_clear_failed(struct exchange *exchange)
+{
+    char suspect[2 * SHA256_SIZE + 1], good[2 * SHA256_SIZE + 1];
+    for (size_t i = 0; i < exchange->count; i++) {
+        const struct move *move = &exchange->moves[i];
+        struct remnant remnant = {
+            .id = move->id,
+            .path = move->path,
+            .inode = move->now ? move->now->inode : 0,
+            .suspect = hex_or_null(move->now, suspect),
+            .good = hex_or_null(move->good, good),
+        };
+        if (move->error && move->yard)
+            held_settle(place_of(exchange), move->yard->fd, &remnant);
     }
 }
 
@@ -522,8 +567,6 @@ void exchange_close(struct exchange *exchange)
     if (exchange->parent.path)
         close(exchange->parent.fd);
     free(exchange->parent.path);
-    if (exchange->open_case.open)
-        close(exchange->open_case.fd);
     free(exchange->last_yard_of);
     yards_close(&exchange->yards);
 }

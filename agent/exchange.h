@@ -2,10 +2,11 @@
  * exchange.h - applies changes to the files of a machine: the good version in, the suspect out.
  *
  * Steps for a batch, each for all its moves before the next one:
- *   exchange_write_down  ID.json of every suspect
- *   exchange_stage       the good versions, complete with metadata, as ID.good in the yards
+ *   exchange_write_down  a record of every suspect, durable: one file a case
+ *   exchange_stage       the good versions, complete with metadata, in the yards: as ID, or as
+ *                        ID.good where nothing stands in their place
  *   exchange_barrier     all that is durable
- *   exchange_move        one rename that exchanges ID.good and the suspect, one that names it ID
+ *   exchange_move        one rename each, which exchanges ID and the suspect
  *   exchange_finish      times of directories; each directory synced once
  * A cut anywhere leaves the old or the new file in place; held_settle() and the same steps again
  * end in the same state.
@@ -40,12 +41,6 @@ struct open_directory {
     int fd;
 };
 
-struct open_case {
-    bool open;
-    uint32_t case_number;
-    int fd;
-};
-
 struct exchange {
     struct yards yards;
     struct diag *diag;
@@ -57,7 +52,6 @@ struct exchange {
     bool made_directories;
     /* what was opened last: moves come by path, and few directories hold them all */
     struct open_directory parent;
-    struct open_case open_case;
     const struct yard *last_yard;
     char *last_yard_of;
 };
@@ -72,6 +66,8 @@ void exchange_stage(struct exchange *exchange);
 int exchange_barrier(struct exchange *exchange); /* 0 or -errno: then nothing may be moved */
 void exchange_move(struct exchange *exchange);
 int exchange_finish(struct exchange *exchange); /* 0 or -errno: not known to be durable */
+/* A good version that was made ready and could not be moved does not stay. */
+void exchange_clear_failed(struct exchange *exchange);
 void exchange_close(struct exchange *exchange);
 
 /* For file systems without RENAME_EXCHANGE. A directory can have no second name and replaces no
@@ -79,9 +75,10 @@ void exchange_close(struct exchange *exchange);
 int exchange_by_link(int yard_fd, const char *ready, const char *kept, int dir_fd,
                      const char *name);
 /*
- * The one rename: `ready` in yard_fd and `name` in dir_fd change places, and what stood at `name`
- * is called `kept` in yard_fd. Without RENAME_EXCHANGE `kept` becomes a second name of it first.
+ * The one rename: `held` in yard_fd, a good version, and `name` in dir_fd change places. Without
+ * RENAME_EXCHANGE the good version is called `ready` first, and `held` becomes a second name of
+ * what stood at `name`.
  */
-int exchange_names(int yard_fd, const char *ready, const char *kept, int dir_fd, const char *name);
+int exchange_names(int yard_fd, const char *held, const char *ready, int dir_fd, const char *name);
 
 #endif

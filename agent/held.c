@@ -8,25 +8,7 @@
 #include <unistd.h>
 #include "held.h"
 #include "io.h"
-#include "journal.h"
 #include "resolve.h"
-
-#define HELD_LIMIT ((size_t)16 << 20) /* a tree of 100,000 names fits */
-
-static const char *const state_names[] = {"held", "restored", "released", "purged"};
-
-const char *held_state_string(enum held_state state)
-{
-    return state_names[state];
-}
-
-int held_state_from_string(const char *text)
-{
-    for (int i = 0; i <= HELD_PURGED; i++)
-        if (strcmp(text, state_names[i]) == 0)
-            return i;
-    return -1;
-}
 
 void held_name(char name[HELD_NAME_SIZE], uint32_t id, const char *suffix)
 {
@@ -71,7 +53,11 @@ int held_open_case(const struct place *place, uint32_t case_number, bool create)
 uint32_t held_last_id(const struct place *place, uint32_t case_number)
 {
     unsigned long last = 0;
+    struct records records = {0};
     int fd = held_open_case(place, case_number, false);
+    if (fd >= 0 && records_read(fd, case_number, &records) == 0 && records.count > 0)
+        last = records.items[records.count - 1]->id;
+    records_free(&records);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         unsigned long id = strtoul(entry->d_name, NULL, 10);
@@ -325,255 +311,6 @@ int remove_tree(int dir_fd, const char *name)
     return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
-/* ---- what is written down ---- */
-
-static void add_text(struct json_object *json, const char *key, const char *text)
-{
-    json_object_object_add(json, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void add_number(struct json_object *json, const char *key, uint64_t number)
-{
-    json_object_object_add(json, key, json_object_new_int64((int64_t)number));
-}
-
-static void add_hex(struct json_object *json, const char *key, const uint8_t *bytes, size_t size)
-{
-    char *text = bytes ? malloc(2 * size + 1) : NULL;
-    if (text)
-        hex_of(bytes, size, text);
-    add_text(json, key, text);
-    free(text);
-}
-
-static struct json_object *entry_to_json(const struct entry *entry)
-{
-    char type[2] = {entry->type, '\0'};
-    struct json_object *json = json_object_new_object();
-    if (!json)
-        return NULL;
-    add_text(json, "type", type);
-    add_number(json, "mode", entry->mode & 07777);
-    add_number(json, "uid", entry->uid);
-    add_number(json, "gid", entry->gid);
-    add_number(json, "size", entry->size);
-    add_number(json, "inode", entry->inode);
-    add_number(json, "mtime-ns", (uint64_t)entry->mtime_ns);
-    add_text(json, "target", entry->target);
-    bool has_hash = entry->type == ENTRY_FILE && entry->hashed;
-    add_hex(json, "sha256", has_hash ? entry->sha256 : NULL, SHA256_SIZE);
-    add_hex(json, "xattrs", entry->xattrs, entry->xattrs_size);
-    return json;
-}
-
-struct json_object *held_describe(const struct held *held, const struct entry *entry)
-{
-    struct json_object *json = json_object_new_object();
-    struct json_object *suspect = entry_to_json(entry);
-    if (!json || !suspect) {
-        json_object_put(json);
-        json_object_put(suspect);
-        return NULL;
-    }
-    add_number(json, "case", held->case_number);
-    add_number(json, "id", held->id);
-    add_number(json, "boot", held->boot);
-    add_text(json, "path", held->path);
-    add_text(json, "held-at", held->held_at);
-    add_text(json, "set", held->set_name);
-    add_text(json, "state", held_state_string(held->state));
-    json_object_object_add(json, "in-place", json_object_new_boolean(held->in_place));
-    add_text(json, "from", held->from);
-    if (held->instead_of)
-        add_number(json, "instead-of", held->instead_of);
-    add_text(json, "replaced-by", held->replaced_by);
-    add_number(json, "generation", held->generation);
-    json_object_object_add(json, "suspect", suspect);
-    return json;
-}
-
-int held_write(int case_fd, uint32_t id, struct json_object *json)
-{
-    char name[HELD_NAME_SIZE];
-    size_t length = 0;
-    const char *text = json_object_to_json_string_length(
-        json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-    held_name(name, id, ".json");
-    int fd =
-        !text ? -1
-              : openat(case_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return text ? -errno : -ENOMEM;
-    ssize_t wrote = write(fd, text, length);
-    int err = wrote < 0 ? -errno : (size_t)wrote != length ? -ENOSPC : 0;
-    if (close(fd) < 0 && err == 0)
-        err = -errno;
-    return err;
-}
-
-int held_set_state(int case_fd, struct held *held, enum held_state state)
-{
-    char name[HELD_NAME_SIZE];
-    held_name(name, held->id, ".json");
-    add_text(held->json, "state", held_state_string(state));
-    const char *text = json_object_to_json_string_ext(
-        held->json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-    int err = text ? io_write_atomic(case_fd, name, text, strlen(text), 0600) : -ENOMEM;
-    if (err == 0)
-        held->state = state;
-    return err;
-}
-
-static bool flag_of(const struct json_object *json, const char *key)
-{
-    struct json_object *value = NULL;
-    return json_object_object_get_ex(json, key, &value) && json_object_get_boolean(value);
-}
-
-static const char *text_or_null(const struct json_object *json, const char *key)
-{
-    const char *text = journal_text(json, key);
-    return *text ? text : NULL;
-}
-
-/* "/a/b": absolute, no empty part, no "." or "..". */
-static bool path_is_plain(const char *path)
-{
-    if (*path != '/')
-        return false;
-    for (const char *part = path + 1;; part++) {
-        size_t length = strcspn(part, "/");
-        if (length == 0 || (length == 1 && part[0] == '.') ||
-            (length == 2 && part[0] == '.' && part[1] == '.'))
-            return false;
-        part += length;
-        if (!*part)
-            return true;
-    }
-}
-
-static struct json_object *suspect_of(const struct json_object *json)
-{
-    struct json_object *suspect = NULL;
-    json_object_object_get_ex(json, "suspect", &suspect);
-    return json_object_is_type(suspect, json_type_object) ? suspect : NULL;
-}
-
-/* Where a yard may be, and nowhere else: in the quarantine of the state, or in YARD_NAME. */
-static bool held_at_is_ours(const struct held *held)
-{
-    char end[sizeof STATE_DIR "/" QUARANTINE_NAME + 2 * HELD_NAME_SIZE];
-    size_t length = strlen(held->held_at), size;
-    snprintf(end, sizeof end, STATE_DIR "/" QUARANTINE_NAME "/%u/%u", held->case_number, held->id);
-    if (strcmp(held->held_at, end) == 0)
-        return true;
-    snprintf(end, sizeof end, "/" YARD_NAME "/%u/%u", held->case_number, held->id);
-    size = strlen(end);
-    return length >= size && strcmp(held->held_at + length - size, end) == 0;
-}
-
-static bool held_fill(struct held *held, struct json_object *json)
-{
-    const struct json_object *suspect = suspect_of(json);
-    int state = held_state_from_string(journal_text(json, "state"));
-    *held = (struct held){
-        .json = json,
-        .case_number = (uint32_t)journal_number(json, "case"),
-        .id = (uint32_t)journal_number(json, "id"),
-        .boot = (uint32_t)journal_number(json, "boot"),
-        .generation = (uint32_t)journal_number(json, "generation"),
-        .path = journal_text(json, "path"),
-        .held_at = journal_text(json, "held-at"),
-        .set_name = journal_text(json, "set"),
-        .state = (enum held_state)(state < 0 ? 0 : state),
-        .in_place = flag_of(json, "in-place"),
-        .from = journal_text(json, "from"),
-        .instead_of = (uint32_t)journal_number(json, "instead-of"),
-        .replaced_by = text_or_null(json, "replaced-by"),
-    };
-    if (!suspect || state < 0)
-        return false;
-    held->inode = (uint64_t)journal_number(suspect, "inode");
-    held->size = (uint64_t)journal_number(suspect, "size");
-    held->sha256 = text_or_null(suspect, "sha256");
-    return path_is_plain(held->path) && path_is_plain(held->held_at) && held_at_is_ours(held);
-}
-
-int held_read(int case_fd, uint32_t id, struct held *held)
-{
-    char name[HELD_NAME_SIZE], *text = NULL;
-    size_t size = 0;
-    held_name(name, id, ".json");
-    int err = io_read_all(case_fd, name, HELD_LIMIT, &text, &size);
-    if (err < 0)
-        return err;
-    struct json_object *json = json_tokener_parse(text);
-    free(text);
-    if (!json_object_is_type(json, json_type_object) || !held_fill(held, json) || held->id != id) {
-        json_object_put(json);
-        *held = (struct held){0};
-        return -EBADMSG;
-    }
-    return 0;
-}
-
-void held_free(struct held *held)
-{
-    json_object_put(held->json);
-    *held = (struct held){0};
-}
-
-static int parse_xattrs(const char *hex, struct entry *entry)
-{
-    size_t size = strlen(hex) / 2;
-    if (size == 0)
-        return 0;
-    entry->xattrs = malloc(size);
-    if (!entry->xattrs)
-        return -ENOMEM;
-    entry->xattrs_size = size;
-    return strlen(hex) == 2 * size ? hex_parse(hex, entry->xattrs, size) : -EINVAL;
-}
-
-int held_entry(const struct held *held, struct entry *entry)
-{
-    const struct json_object *json = suspect_of(held->json);
-    const char *target = text_or_null(json, "target");
-    struct entry made = {
-        .path = strdup(held->path),
-        .type = *journal_text(json, "type"),
-        .mode = (uint32_t)journal_number(json, "mode"),
-        .uid = (uint32_t)journal_number(json, "uid"),
-        .gid = (uint32_t)journal_number(json, "gid"),
-        .size = held->size,
-        .inode = held->inode,
-        .mtime_ns = journal_number(json, "mtime-ns"),
-        .target = target ? strdup(target) : NULL,
-    };
-    int err = !made.path || (target && !made.target) ? -ENOMEM : 0;
-    if (err == 0)
-        err = parse_xattrs(journal_text(json, "xattrs"), &made);
-    if (err == 0 && held->sha256) {
-        err = strlen(held->sha256) == 2 * SHA256_SIZE
-                  ? hex_parse(held->sha256, made.sha256, SHA256_SIZE)
-                  : -EINVAL;
-        made.hashed = true;
-    }
-    if (err < 0)
-        entry_release(&made);
-    else
-        *entry = made;
-    return err;
-}
-
-void entry_release(struct entry *entry)
-{
-    free(entry->path);
-    free(entry->target);
-    free(entry->xattrs);
-    *entry = (struct entry){0};
-}
-
 int held_open_yard(const struct place *place, const struct held *held)
 {
     static const char state_prefix[] = STATE_DIR "/";
@@ -619,17 +356,34 @@ static bool holds_bytes(int dir_fd, const char *name, const char *sha256)
     return strcmp(text, sha256) == 0;
 }
 
-/* Inodes tell on every file system that keeps their numbers over a mount; bytes tell on the others.
+static bool place_holds_bytes(const struct place *place, const char *path, const char *sha256)
+{
+    const char *name;
+    int fd = parent_open(place, path, &name);
+    bool holds = fd >= 0 && holds_bytes(fd, name, sha256);
+    if (fd >= 0)
+        close(fd);
+    return holds;
+}
+
+/*
+ * What lies at `name` is a good version made ready, for certain. Inodes tell on every file system
+ * that keeps their numbers over a mount; bytes tell on the others, and where the record is lost.
  */
 static bool is_good_version(const struct place *place, int yard_fd, const char *name,
-                            const struct held *held)
+                            const struct remnant *remnant)
 {
-    if (!held)
-        return true;
-    if (inode_at(yard_fd, name) == held->inode)
+    bool differ = !remnant->suspect || !remnant->good || strcmp(remnant->suspect, remnant->good);
+    if (remnant->inode && inode_at(yard_fd, name) == remnant->inode)
         return false;
-    return inode_of_path(place, held->path) == held->inode ||
-           holds_bytes(yard_fd, name, held->replaced_by);
+    if (differ && holds_bytes(yard_fd, name, remnant->suspect))
+        return false;
+    if (remnant->inode && inode_of_path(place, remnant->path) == remnant->inode)
+        return true;
+    if (!remnant->suspect || !differ)
+        return false;
+    return holds_bytes(yard_fd, name, remnant->good) ||
+           place_holds_bytes(place, remnant->path, remnant->suspect);
 }
 
 /* Without RENAME_EXCHANGE a suspect has two names for a moment: its place still holds it. */
@@ -648,25 +402,32 @@ static bool is_second_name(const struct place *place, int yard_fd, const char *k
     return same;
 }
 
-int held_settle(const struct place *place, int yard_fd, uint32_t id, const struct held *held)
+int held_settle(const struct place *place, int yard_fd, const struct remnant *remnant)
 {
     char ready[HELD_NAME_SIZE], kept[HELD_NAME_SIZE];
-    held_name(ready, id, ".good");
-    held_name(kept, id, "");
-    if (held && is_second_name(place, yard_fd, kept, held->path) && unlinkat(yard_fd, kept, 0) < 0)
-        return -errno;
-    if (inode_at(yard_fd, ready) == 0)
-        return 0;
-    if (inode_at(yard_fd, kept) == 0 && !is_good_version(place, yard_fd, ready, held))
-        return rename_keeping(yard_fd, ready, yard_fd, kept);
-    return remove_tree(yard_fd, ready);
+    held_name(ready, remnant->id, READY_SUFFIX);
+    held_name(kept, remnant->id, "");
+    int err = remove_tree(yard_fd, ready);
+    if (err < 0 || inode_at(yard_fd, kept) == 0)
+        return err;
+    if (is_second_name(place, yard_fd, kept, remnant->path))
+        return unlinkat(yard_fd, kept, 0) < 0 ? -errno : 0;
+    return is_good_version(place, yard_fd, kept, remnant) ? remove_tree(yard_fd, kept) : 0;
 }
 
-bool held_find(int yard_fd, const struct held *held, char name[HELD_NAME_SIZE])
+struct remnant held_remnant(const struct held *held)
 {
-    held_name(name, held->id, ".good");
-    if (inode_at(yard_fd, name) == held->inode)
-        return true;
+    return (struct remnant){.id = held->id,
+                            .path = held->path,
+                            .inode = held->inode,
+                            .suspect = held->sha256,
+                            .good = held->replaced_by};
+}
+
+bool held_find(const struct place *place, int yard_fd, const struct held *held,
+               char name[HELD_NAME_SIZE])
+{
+    struct remnant remnant = held_remnant(held);
     if (held->instead_of) {
         held_name(name, held->instead_of, "");
         if (inode_at(yard_fd, name) == held->inode)
@@ -674,7 +435,9 @@ bool held_find(int yard_fd, const struct held *held, char name[HELD_NAME_SIZE])
     }
     held_name(name, held->id, "");
     uint64_t inode = inode_at(yard_fd, name);
-    /* a file system that numbers inodes anew at each mount: what was to be held is what lies there
-     */
-    return inode == held->inode || (inode != 0 && held->state == HELD_HELD);
+    if (inode == 0 || inode == held->inode)
+        return inode != 0;
+    /* a file system that numbers inodes anew at each mount: what was to be held is what lies there,
+     * unless a cut left the good version there */
+    return held->state == HELD_HELD && !is_good_version(place, yard_fd, name, &remnant);
 }

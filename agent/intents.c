@@ -24,21 +24,54 @@ static size_t length_of(const struct json_object *array)
     return array ? json_object_array_length(array) : 0;
 }
 
-static bool done_names(const struct json_object *done, int64_t seq)
+/* That the record at index `at` of the journal names intent `seq` as done. */
+struct naming {
+    int64_t seq;
+    size_t at;
+};
+
+static int compare_namings(const void *a, const void *b)
 {
-    struct json_object *seqs = array_of(done, "intents");
-    for (size_t i = 0; i < length_of(seqs); i++)
-        if (json_object_get_int64(json_object_array_get_idx(seqs, i)) == seq)
-            return true;
-    return false;
+    const struct naming *x = a, *y = b;
+    if (x->seq != y->seq)
+        return x->seq < y->seq ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
 }
 
-static bool was_done(const struct journal *journal, size_t from, int64_t seq)
+/* All that was done, by seq; caller frees. NULL: no memory. */
+static struct naming *namings_of(const struct journal *journal, size_t *count)
 {
-    for (size_t i = from; i < journal->count; i++)
-        if (event_is(journal->records[i], "done") && done_names(journal->records[i], seq))
-            return true;
-    return false;
+    size_t room = 1;
+    for (size_t i = 0; i < journal->count; i++)
+        if (event_is(journal->records[i], "done"))
+            room += length_of(array_of(journal->records[i], "intents"));
+    struct naming *namings = calloc(room, sizeof *namings);
+    *count = 0;
+    for (size_t i = 0; namings && i < journal->count; i++) {
+        struct json_object *seqs =
+            event_is(journal->records[i], "done") ? array_of(journal->records[i], "intents") : NULL;
+        for (size_t k = 0; k < length_of(seqs); k++)
+            namings[(*count)++] = (struct naming){
+                .seq = json_object_get_int64(json_object_array_get_idx(seqs, k)), .at = i};
+    }
+    if (namings)
+        qsort(namings, *count, sizeof *namings, compare_namings);
+    return namings;
+}
+
+/* By a record that follows `at`. */
+static bool was_done(const struct naming *namings, size_t count, size_t at, int64_t seq)
+{
+    struct naming wanted = {.seq = seq, .at = at};
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_namings(&namings[middle], &wanted) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && namings[low].seq == seq;
 }
 
 static int add_items(struct intents *intents, const struct json_object *record, bool pending)
@@ -57,6 +90,8 @@ static int add_items(struct intents *intents, const struct json_object *record, 
             .case_number = (uint32_t)journal_number(record, "case"),
             .id = (uint32_t)journal_number(change, "id"),
             .path = journal_text(change, "path"),
+            .from = journal_text(change, "from"),
+            .to = journal_text(change, "to"),
             .seq = journal_number(record, "seq"),
             .pending = pending,
         };
@@ -74,20 +109,68 @@ static int add_pending(struct intents *intents, int64_t seq)
     return 0;
 }
 
-int intents_load(const struct journal *journal, struct intents *intents)
+/* Of one path in the journal's order. */
+static int compare_paths(const void *a, const void *b)
 {
-    struct intents found = {0};
+    const struct intended *const *x = a, *const *y = b;
+    int order = strcmp((*x)->path, (*y)->path);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+static int compare_ids(uint32_t case_number, uint32_t id, const struct intended *item)
+{
+    if (case_number != item->case_number)
+        return case_number < item->case_number ? -1 : 1;
+    return (id > item->id) - (id < item->id);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct intended *const *x = a, *const *y = b;
+    return compare_ids((*x)->case_number, (*x)->id, *y);
+}
+
+static int sort_pending(struct intents *intents)
+{
+    intents->by_path = calloc(intents->count + 1, sizeof(struct intended *));
+    intents->by_id = calloc(intents->count + 1, sizeof(struct intended *));
+    if (!intents->by_path || !intents->by_id)
+        return -ENOMEM;
+    for (size_t i = 0; i < intents->count; i++) {
+        if (!intents->items[i].pending)
+            continue;
+        intents->by_path[intents->open_count] = &intents->items[i];
+        intents->by_id[intents->open_count++] = &intents->items[i];
+    }
+    qsort(intents->by_path, intents->open_count, sizeof(struct intended *), compare_paths);
+    qsort(intents->by_id, intents->open_count, sizeof(struct intended *), compare_numbers);
+    return 0;
+}
+
+static int load_all(const struct journal *journal, struct intents *intents,
+                    const struct naming *namings, size_t count)
+{
     int err = 0;
     for (size_t i = 0; err == 0 && i < journal->count; i++) {
         const struct json_object *record = journal->records[i];
         if (!event_is(record, "intent"))
             continue;
         int64_t seq = journal_number(record, "seq");
-        bool pending = !was_done(journal, i + 1, seq);
-        err = add_items(&found, record, pending);
+        bool pending = !was_done(namings, count, i, seq);
+        err = add_items(intents, record, pending);
         if (err == 0 && pending)
-            err = add_pending(&found, seq);
+            err = add_pending(intents, seq);
     }
+    return err == 0 ? sort_pending(intents) : err;
+}
+
+int intents_load(const struct journal *journal, struct intents *intents)
+{
+    struct intents found = {0};
+    size_t count = 0;
+    struct naming *namings = namings_of(journal, &count);
+    int err = namings ? load_all(journal, &found, namings, count) : -ENOMEM;
+    free(namings);
     if (err < 0)
         intents_free(&found);
     else
@@ -98,17 +181,25 @@ int intents_load(const struct journal *journal, struct intents *intents)
 void intents_free(struct intents *intents)
 {
     free(intents->items);
+    free(intents->by_path);
+    free(intents->by_id);
     free(intents->pending);
     *intents = (struct intents){0};
 }
 
 const struct intended *intents_find(const struct intents *intents, const char *path)
 {
-    for (size_t i = 0; i < intents->count; i++) {
-        const struct intended *item = &intents->items[i];
-        if (item->pending && !item->taken && strcmp(item->path, path) == 0)
-            return item;
+    size_t low = 0, high = intents->open_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(intents->by_path[middle]->path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
+    for (; low < intents->open_count && strcmp(intents->by_path[low]->path, path) == 0; low++)
+        if (!intents->by_path[low]->taken)
+            return intents->by_path[low];
     return NULL;
 }
 
@@ -221,12 +312,19 @@ static struct json_object *record_of(const char *event, const struct ticket *tic
     return record;
 }
 
-static bool is_pending(const struct intents *pending, const struct move *move)
+static bool is_pending(const struct intents *intents, const struct move *move)
 {
-    for (size_t i = 0; i < pending->count; i++)
-        if (pending->items[i].pending && pending->items[i].id == move->id &&
-            pending->items[i].case_number == move->case_number)
+    size_t low = 0, high = intents->open_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare_ids(move->case_number, move->id, intents->by_id[middle]);
+        if (order == 0)
             return true;
+        if (order > 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return false;
 }
 

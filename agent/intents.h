@@ -14,8 +14,8 @@
 
 struct intended {
     uint32_t case_number, id;
-    const char *path; /* the journal's own */
-    int64_t seq;      /* of the intent */
+    const char *path, *from, *to; /* the journal's own; hashes "" where it has none */
+    int64_t seq;                  /* of the intent */
     bool pending;
     bool taken; /* a suspect lies in the quarantine under this id: it is not used again */
 };
@@ -23,6 +23,8 @@ struct intended {
 struct intents {
     struct intended *items; /* in the journal's order */
     size_t count;
+    struct intended **by_path, **by_id; /* those that are pending, sorted */
+    size_t open_count;
     int64_t *pending; /* seqs of intents that were not done */
     size_t pending_count;
 };

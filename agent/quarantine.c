@@ -19,47 +19,73 @@ struct item {
     const struct place *place;
     struct diag *diag;
     int case_fd, yard_fd;
-    struct held held;
-    bool lies; /* in the quarantine, under `name` */
+    struct records *records; /* of its case */
+    struct held *held;       /* one of them */
+    bool lies;               /* in the quarantine, under `name` */
     char name[HELD_NAME_SIZE];
 };
 
+/* The records of one case, and the directory that they are in. */
+struct quarantine_case {
+    int fd;
+    struct records records;
+};
+
+static int case_open(const struct place *place, uint32_t case_number, struct quarantine_case *open)
+{
+    *open = (struct quarantine_case){.fd = held_open_case(place, case_number, false)};
+    return open->fd < 0 ? open->fd : records_read(open->fd, case_number, &open->records);
+}
+
+static void case_close(struct quarantine_case *open)
+{
+    records_free(&open->records);
+    if (open->fd >= 0)
+        close(open->fd);
+}
+
 static void item_close(struct item *item)
 {
-    if (item->case_fd >= 0)
-        close(item->case_fd);
     if (item->yard_fd >= 0)
         close(item->yard_fd);
-    held_free(&item->held);
+}
+
+/* Looks for what `held` tells of. 0 or -errno; item_close() either way. */
+static int item_look(struct item *item, struct held *held)
+{
+    item->held = held;
+    item->yard_fd = held_open_yard(item->place, held);
+    if (item->yard_fd < 0)
+        return item->yard_fd == -ENOENT ? 0 : item->yard_fd;
+    item->lies = !held->in_place && held_find(item->place, item->yard_fd, held, item->name);
+    return 0;
 }
 
 /* 0 or -errno; item_close() either way. */
-static int item_open(const struct place *place, uint32_t case_number, uint32_t id,
+static int item_open(const struct place *place, struct quarantine_case *open, uint32_t id,
                      struct item *item, struct diag *diag)
 {
-    *item = (struct item){.place = place, .diag = diag, .yard_fd = -1};
-    item->case_fd = held_open_case(place, case_number, false);
-    if (item->case_fd < 0)
-        return item->case_fd;
-    int err = held_read(item->case_fd, id, &item->held);
+    struct held *held;
+    *item = (struct item){.place = place,
+                          .diag = diag,
+                          .case_fd = open->fd,
+                          .yard_fd = -1,
+                          .records = &open->records};
+    int err = records_find(&open->records, id, &held);
     if (err < 0)
         return err;
-    item->yard_fd = held_open_yard(place, &item->held);
-    if (item->yard_fd < 0)
-        return item->yard_fd == -ENOENT ? 0 : item->yard_fd;
-    item->lies = !item->held.in_place && held_find(item->yard_fd, &item->held, item->name);
-    return 0;
+    return held ? item_look(item, held) : -ENOENT;
 }
 
 static enum held_state item_state(const struct item *item)
 {
-    return item->lies ? HELD_HELD : item->held.state;
+    return item->lies ? HELD_HELD : item->held->state;
 }
 
 /* Was never moved: power was cut between writing down and moving. */
 static bool item_is_void(const struct item *item)
 {
-    return !item->lies && !item->held.in_place && item->held.state == HELD_HELD;
+    return !item->lies && !item->held->in_place && item->held->state == HELD_HELD;
 }
 
 /* ---- list ---- */
@@ -74,10 +100,10 @@ static char *copy_of(const char *text, bool *failed)
 static char *lies_at(const struct item *item, bool *failed)
 {
     char *path = NULL;
-    const char *slash = strrchr(item->held.held_at, '/');
+    const char *slash = strrchr(item->held->held_at, '/');
     if (!item->lies)
-        return copy_of(item->held.held_at, failed);
-    if (asprintf(&path, "%.*s/%s", (int)(slash - item->held.held_at), item->held.held_at,
+        return copy_of(item->held->held_at, failed);
+    if (asprintf(&path, "%.*s/%s", (int)(slash - item->held->held_at), item->held->held_at,
                  item->name) < 0) {
         *failed = true;
         return NULL;
@@ -96,7 +122,7 @@ static void quarantined_release(struct quarantined *one)
 
 static int list_add(struct quarantine *list, const struct item *item)
 {
-    const struct held *held = &item->held;
+    const struct held *held = item->held;
     bool failed = false;
     struct quarantined *items = realloc(list->items, (list->count + 1) * sizeof *items);
     if (!items)
@@ -118,34 +144,42 @@ static int list_add(struct quarantine *list, const struct item *item)
     return failed ? -ENOMEM : 0;
 }
 
-static int list_one(const struct place *place, struct quarantine *list, uint32_t case_number,
-                    uint32_t id, struct diag *diag)
+static int list_one(const struct place *place, struct quarantine *list,
+                    struct quarantine_case *open, uint32_t id, struct diag *diag)
 {
     struct item item;
-    int err = item_open(place, case_number, id, &item, diag);
+    int err = item_open(place, open, id, &item, diag);
     if (err == 0 && !item_is_void(&item))
         err = list_add(list, &item);
     else if (err < 0 && err != -ENOMEM) {
         diag_report(diag, DIAG_WARNING,
-                    STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s; the suspect beside it is "
-                              "untouched, and the journal names it",
-                    case_number, id, strerror(-err));
+                    STATE_DIR "/" QUARANTINE_NAME "/%u/%u: %s; the journal names it",
+                    open->records.case_number, id, strerror(-err));
         err = 0;
     }
     item_close(&item);
     return err;
 }
 
-/* A number in decimal that is followed by `suffix` and no more; 0: it is not. */
-static uint32_t number_in(const char *name, const char *suffix)
+static void tell_damaged(const struct records *records, struct diag *diag)
+{
+    for (size_t i = 0; i < records->damaged_count; i++)
+        diag_report(diag, DIAG_WARNING,
+                    STATE_DIR "/" QUARANTINE_NAME "/%u/" RECORDS_NAME ":%zu: no record; the "
+                              "suspect that it told of is untouched, and the journal names it",
+                    records->case_number, records->damaged[i].number);
+}
+
+/* A number in decimal and no more; 0: it is not. */
+static uint32_t number_in(const char *name)
 {
     char *end;
     unsigned long number = *name >= '1' && *name <= '9' ? strtoul(name, &end, 10) : 0;
-    return number > 0 && number <= UINT32_MAX && strcmp(end, suffix) == 0 ? (uint32_t)number : 0;
+    return number > 0 && number <= UINT32_MAX && !*end ? (uint32_t)number : 0;
 }
 
-/* Numbers of all names NUMBER+suffix in dir_fd (closed); caller frees. Count, or -errno. */
-static long numbers_of(int dir_fd, const char *suffix, uint32_t **numbers)
+/* All names in dir_fd (closed) that are numbers; caller frees. Count, or -errno. */
+static long numbers_of(int dir_fd, uint32_t **numbers)
 {
     DIR *dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
     long count = 0;
@@ -157,7 +191,7 @@ static long numbers_of(int dir_fd, const char *suffix, uint32_t **numbers)
         return err;
     }
     for (struct dirent *entry; count >= 0 && (entry = readdir(dir));) {
-        uint32_t number = number_in(entry->d_name, suffix);
+        uint32_t number = number_in(entry->d_name);
         uint32_t *more = number ? realloc(*numbers, ((size_t)count + 1) * sizeof *more) : NULL;
         if (number && !more)
             count = -ENOMEM;
@@ -170,16 +204,22 @@ static long numbers_of(int dir_fd, const char *suffix, uint32_t **numbers)
     return count;
 }
 
+/* A case that cannot be read hides no other. */
 static int list_case(const struct place *place, struct quarantine *list, uint32_t case_number,
                      struct diag *diag)
 {
-    uint32_t *ids;
-    int err = 0;
-    long count = numbers_of(held_open_case(place, case_number, false), ".json", &ids);
-    for (long i = 0; err == 0 && i < count; i++)
-        err = list_one(place, list, case_number, ids[i], diag);
-    free(ids);
-    return count < 0 ? (int)count : err;
+    struct quarantine_case open;
+    int err = case_open(place, case_number, &open);
+    if (err < 0 && err != -ENOMEM) {
+        diag_report(diag, DIAG_WARNING, STATE_DIR "/" QUARANTINE_NAME "/%u: %s", case_number,
+                    strerror(-err));
+        err = 0;
+    }
+    tell_damaged(&open.records, diag);
+    for (size_t i = 0; err == 0 && i < open.records.count; i++)
+        err = list_one(place, list, &open, open.records.items[i]->id, diag);
+    case_close(&open);
+    return err;
 }
 
 static int compare_items(const void *a, const void *b)
@@ -198,7 +238,7 @@ int quarantine_list(const struct place *place, struct quarantine *quarantine, st
     int fd = place->state_fd < 0 ? -ENOENT
                                  : openat(place->state_fd, QUARANTINE_NAME,
                                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    long count = numbers_of(fd < 0 && fd != -ENOENT ? -errno : fd, "", &cases);
+    long count = numbers_of(fd < 0 && fd != -ENOENT ? -errno : fd, &cases);
     if (count == -ENOENT)
         count = 0;
     for (long i = 0; err == 0 && i < count; i++)
@@ -236,12 +276,12 @@ static int note(const struct item *item, const char *event, const char *step, ui
                 const char *destination)
 {
     struct json_object *record =
-        journal_record(event, item->held.boot, item->held.case_number, BY_HAND);
+        journal_record(event, item->held->boot, item->held->case_number, BY_HAND);
     if (!record)
         return -ENOMEM;
     json_object_object_add(record, "step", json_object_new_string(step));
-    json_object_object_add(record, "id", json_object_new_int64(item->held.id));
-    json_object_object_add(record, "path", json_object_new_string(item->held.path));
+    json_object_object_add(record, "id", json_object_new_int64(item->held->id));
+    json_object_object_add(record, "path", json_object_new_string(item->held->path));
     if (displaced)
         json_object_object_add(record, "displaced", json_object_new_int64(displaced));
     if (destination)
@@ -250,11 +290,14 @@ static int note(const struct item *item, const char *event, const char *step, ui
     return err < 0 ? tell(item, err, STATE_DIR "/" JOURNAL_NAME, "cannot be written") : 0;
 }
 
-/* Opens an item that is to be acted on, and ends what a cut left of it. */
+/* Opens an item that is to be acted on. 0 or -errno; item_close() and case_close() either way. */
 static int item_take(const struct place *place, uint32_t case_number, uint32_t id,
-                     struct item *item, struct diag *diag)
+                     struct quarantine_case *open, struct item *item, struct diag *diag)
 {
-    int err = item_open(place, case_number, id, item, diag);
+    *item = (struct item){.yard_fd = -1};
+    int err = case_open(place, case_number, open);
+    if (err == 0)
+        err = item_open(place, open, id, item, diag);
     if (err == 0 && item_is_void(item))
         err = -ENOENT;
     if (err == -ENOENT)
@@ -263,8 +306,8 @@ static int item_take(const struct place *place, uint32_t case_number, uint32_t i
                     "shows all",
                     case_number, id);
     else if (err < 0)
-        diag_report(diag, DIAG_ERROR, STATE_DIR "/" QUARANTINE_NAME "/%u/%u.json: %s", case_number,
-                    id, strerror(-err));
+        diag_report(diag, DIAG_ERROR, STATE_DIR "/" QUARANTINE_NAME "/%u/" RECORDS_NAME ": %u: %s",
+                    case_number, id, strerror(-err));
     return err;
 }
 
@@ -272,13 +315,18 @@ static int item_take(const struct place *place, uint32_t case_number, uint32_t i
 static int item_name(struct item *item)
 {
     char name[HELD_NAME_SIZE];
-    held_name(name, item->held.id, "");
+    held_name(name, item->held->id, "");
     if (!item->lies || strcmp(name, item->name) == 0)
         return 0;
     int err = rename_keeping(item->yard_fd, item->name, item->yard_fd, name);
     if (err == 0)
         memcpy(item->name, name, sizeof name);
-    return err < 0 ? tell(item, err, item->held.held_at, "cannot be named") : 0;
+    return err < 0 ? tell(item, err, item->held->held_at, "cannot be named") : 0;
+}
+
+static int item_write_state(const struct item *item, enum held_state state)
+{
+    return records_write_state(item->case_fd, item->records, item->held, state);
 }
 
 /* The last that the journal says of such an act on this item, or NULL. */
@@ -288,8 +336,8 @@ static const struct json_object *last_of(const struct item *item, const struct j
     for (size_t i = journal->count; i-- > 0;) {
         const struct json_object *record = journal->records[i];
         if (strcmp(journal_text(record, "event"), event) == 0 &&
-            journal_number(record, "case") == item->held.case_number &&
-            journal_number(record, "id") == item->held.id)
+            journal_number(record, "case") == item->held->case_number &&
+            journal_number(record, "id") == item->held->id)
             return record;
     }
     return NULL;
@@ -402,27 +450,26 @@ static int write_displaced(const struct item *item, const struct entry *entry, u
                            bool in_place)
 {
     char *held_at = NULL;
-    const char *old = item->held.held_at;
+    const char *old = item->held->held_at;
     if (asprintf(&held_at, "%.*s/%u", (int)(strrchr(old, '/') - old), old, id) < 0)
         return -ENOMEM;
     struct held displaced = {
-        .case_number = item->held.case_number,
+        .case_number = item->held->case_number,
         .id = id,
-        .boot = item->held.boot,
-        .path = item->held.path,
+        .boot = item->held->boot,
+        .path = item->held->path,
         .held_at = held_at,
-        .set_name = item->held.set_name,
+        .set_name = item->held->set_name,
         .state = HELD_HELD,
         .in_place = in_place,
         .from = "restore",
-        .instead_of = item->held.id,
-        .replaced_by = item->held.sha256,
+        .instead_of = item->held->id,
+        .replaced_by = item->held->sha256,
     };
-    displaced.json = held_describe(&displaced, entry);
-    int err = displaced.json ? held_set_state(item->case_fd, &displaced, HELD_HELD) : -ENOMEM;
-    json_object_put(displaced.json);
+    struct json_object *json = held_describe(&displaced, entry);
     free(held_at);
-    return err;
+    int err = json ? records_put(item->records, json) : -ENOMEM;
+    return err < 0 ? err : records_write(item->case_fd, item->records);
 }
 
 /* What the journal says of the last restore of this item. */
@@ -445,11 +492,12 @@ static struct earlier earlier_restore(const struct item *item, const struct jour
 /* What a cut left half moved; nothing to be done where it was never begun. */
 static void settle_displaced(const struct item *item, uint32_t id)
 {
-    struct held displaced;
-    if (id == 0 || item->yard_fd < 0 || held_read(item->case_fd, id, &displaced) < 0)
+    struct held *displaced;
+    if (id == 0 || item->yard_fd < 0 || records_find(item->records, id, &displaced) < 0 ||
+        !displaced)
         return;
-    held_settle(item->place, item->yard_fd, id, &displaced);
-    held_free(&displaced);
+    struct remnant remnant = held_remnant(displaced);
+    held_settle(item->place, item->yard_fd, &remnant);
 }
 
 /* The id for what is displaced: that of a restore which was cut, where nothing lies under it. */
@@ -460,8 +508,8 @@ static int displaced_id(const struct item *item, uint32_t *id, bool *cut)
     int err = journal_read(item->place, &journal, item->diag);
     if (err < 0)
         return err;
-    uint32_t named = journal_last_id(&journal, item->held.case_number);
-    uint32_t there = held_last_id(item->place, item->held.case_number);
+    uint32_t named = journal_last_id(&journal, item->held->case_number);
+    uint32_t there = held_last_id(item->place, item->held->case_number);
     struct earlier earlier = earlier_restore(item, &journal);
     held_name(name, earlier.displaced, "");
     settle_displaced(item, earlier.displaced);
@@ -493,8 +541,8 @@ static int move_back(struct item *item, int dir_fd, const char *name, uint32_t d
     int err = displaced ? swap(item, dir_fd, name, displaced_name)
                         : rename_keeping(item->yard_fd, item->name, dir_fd, name);
     if (err < 0) {
-        held_set_state(item->case_fd, &item->held, HELD_HELD);
-        return tell(item, err, item->held.path, "cannot be put back in its place");
+        item_write_state(item, HELD_HELD);
+        return tell(item, err, item->held->path, "cannot be put back in its place");
     }
     return sync_two(dir_fd, item->yard_fd);
 }
@@ -503,7 +551,7 @@ static int move_back(struct item *item, int dir_fd, const char *name, uint32_t d
 static int metadata_back(struct item *item, int dir_fd, const char *name)
 {
     struct entry was = {0};
-    int err = held_entry(&item->held, &was);
+    int err = held_entry(item->held, &was);
     int fd = err < 0 ? -1 : openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (err == 0)
         err = fd < 0 ? -errno : io_apply_metadata(fd, &was);
@@ -512,7 +560,7 @@ static int metadata_back(struct item *item, int dir_fd, const char *name)
     if (fd >= 0)
         close(fd);
     entry_release(&was);
-    return err < 0 ? tell(item, err, item->held.path, "cannot get its former metadata") : 0;
+    return err < 0 ? tell(item, err, item->held->path, "cannot get its former metadata") : 0;
 }
 
 /* Directories that stayed: once what is displaced is written down it is not read anew, since the
@@ -520,19 +568,20 @@ static int metadata_back(struct item *item, int dir_fd, const char *name)
 static int restore_in_place(struct item *item, int dir_fd, const char *name,
                             const struct entry *there)
 {
-    struct held written = {0};
+    struct held *written = NULL;
     uint32_t displaced = 0;
     bool cut = false;
     int err = displaced_id(item, &displaced, &cut);
     if (err == 0 && !cut)
         err = note(item, "restore", "intent", displaced, NULL);
-    if (err == 0 && (!cut || held_read(item->case_fd, displaced, &written) < 0))
+    if (err == 0 && cut)
+        records_find(item->records, displaced, &written);
+    if (err == 0 && !written)
         err = write_displaced(item, there, displaced, true);
-    held_free(&written);
     if (err == 0)
         err = metadata_back(item, dir_fd, name);
     if (err == 0)
-        err = held_set_state(item->case_fd, &item->held, HELD_RESTORED);
+        err = item_write_state(item, HELD_RESTORED);
     return err < 0 ? err : note(item, "restore", "done", displaced, NULL);
 }
 
@@ -548,9 +597,9 @@ static int restore_moving(struct item *item, int dir_fd, const char *name,
     if (err == 0 && there)
         err = write_displaced(item, there, displaced, false);
     if (err == 0)
-        err = held_set_state(item->case_fd, &item->held, HELD_RESTORED);
+        err = item_write_state(item, HELD_RESTORED);
     if (err < 0)
-        return tell(item, err, item->held.path, "the restore cannot be written down");
+        return tell(item, err, item->held->path, "the restore cannot be written down");
     err = move_back(item, dir_fd, name, displaced);
     return err < 0 ? err : note(item, "restore", "done", displaced, NULL);
 }
@@ -558,11 +607,11 @@ static int restore_moving(struct item *item, int dir_fd, const char *name,
 static int restore_in(struct item *item, int dir_fd, const char *name)
 {
     struct entry there = {0};
-    int err = entry_at(dir_fd, name, item->held.path, &there);
-    if (err < 0 && (err != -ENOENT || item->held.in_place))
-        return tell(item, err, item->held.path, "cannot be looked at");
-    err = item->held.in_place ? restore_in_place(item, dir_fd, name, &there)
-                              : restore_moving(item, dir_fd, name, err == 0 ? &there : NULL);
+    int err = entry_at(dir_fd, name, item->held->path, &there);
+    if (err < 0 && (err != -ENOENT || item->held->in_place))
+        return tell(item, err, item->held->path, "cannot be looked at");
+    err = item->held->in_place ? restore_in_place(item, dir_fd, name, &there)
+                               : restore_moving(item, dir_fd, name, err == 0 ? &there : NULL);
     entry_release(&there);
     return err;
 }
@@ -570,22 +619,23 @@ static int restore_in(struct item *item, int dir_fd, const char *name)
 /* Gives what a cut restore left under the suspect's name the name of its own. */
 static int name_displaced(struct item *item)
 {
-    uint32_t *ids;
     int err = 0;
     char name[HELD_NAME_SIZE];
-    int fd = held_open_case(item->place, item->held.case_number, false);
-    long count = numbers_of(fd, ".json", &ids);
-    for (long i = 0; err == 0 && i < count; i++) {
-        struct item other;
-        err = item_open(item->place, item->held.case_number, ids[i], &other, item->diag);
-        held_name(name, item->held.id, "");
-        if (err == 0 && other.held.instead_of == item->held.id && other.lies &&
-            strcmp(other.name, name) == 0)
+    held_name(name, item->held->id, "");
+    for (size_t i = 0; err == 0 && i < item->records->count; i++) {
+        struct item other = {.place = item->place,
+                             .diag = item->diag,
+                             .case_fd = item->case_fd,
+                             .yard_fd = -1,
+                             .records = item->records};
+        if (item->records->items[i]->instead_of != item->held->id)
+            continue;
+        err = item_look(&other, item->records->items[i]);
+        if (err == 0 && other.lies && strcmp(other.name, name) == 0)
             err = item_name(&other);
         item_close(&other);
     }
-    free(ids);
-    return count < 0 ? (int)count : err;
+    return err;
 }
 
 /* The suspect is in its place already. */
@@ -606,10 +656,10 @@ static int restore_held(struct item *item)
 {
     const char *name;
     int err = item_name(item);
-    int dir_fd = err < 0 ? err : parent_make(item->place, item->held.path, &name);
+    int dir_fd = err < 0 ? err : parent_make(item->place, item->held->path, &name);
     if (dir_fd < 0)
         return err < 0 ? err
-                       : tell(item, dir_fd, item->held.path, "its directory cannot be opened");
+                       : tell(item, dir_fd, item->held->path, "its directory cannot be opened");
     err = restore_in(item, dir_fd, name);
     close(dir_fd);
     return err;
@@ -618,7 +668,7 @@ static int restore_held(struct item *item)
 static int restore_refused(const struct item *item, enum held_state state)
 {
     diag_report(item->diag, DIAG_ERROR, "%u/%u was %s and cannot be restored",
-                item->held.case_number, item->held.id, held_state_string(state));
+                item->held->case_number, item->held->id, held_state_string(state));
     return -ENOENT;
 }
 
@@ -626,18 +676,19 @@ static int restore_refused(const struct item *item, enum held_state state)
 static bool is_half_deleted(const struct item *item)
 {
     struct stat st;
-    return item->lies && item->held.state == HELD_PURGED &&
+    return item->lies && item->held->state == HELD_PURGED &&
            fstatat(item->yard_fd, item->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 int quarantine_restore(const struct place *place, uint32_t case_number, uint32_t id,
                        struct diag *diag)
 {
+    struct quarantine_case open;
     struct item item;
     int lock = lock_or_tell(place, diag);
     if (lock < 0)
         return lock;
-    int err = item_take(place, case_number, id, &item, diag);
+    int err = item_take(place, case_number, id, &open, &item, diag);
     if (err == 0) {
         enum held_state state = is_half_deleted(&item) ? HELD_PURGED : item_state(&item);
         err = state == HELD_HELD       ? restore_held(&item)
@@ -645,6 +696,7 @@ int quarantine_restore(const struct place *place, uint32_t case_number, uint32_t
                                        : restore_refused(&item, state);
     }
     item_close(&item);
+    case_close(&open);
     close(lock);
     return err;
 }
@@ -681,11 +733,11 @@ static int release_to(struct item *item, int dir_fd, const char *name, const cha
 {
     int err = note(item, "release", "intent", 0, destination);
     if (err == 0)
-        err = held_set_state(item->case_fd, &item->held, HELD_RELEASED);
+        err = item_write_state(item, HELD_RELEASED);
     if (err == 0)
         err = rename_keeping(item->yard_fd, item->name, dir_fd, name);
     if (err < 0) {
-        held_set_state(item->case_fd, &item->held, HELD_HELD);
+        item_write_state(item, HELD_HELD);
         return tell(item, err, destination, "the suspect cannot be moved there");
     }
     err = sync_two(dir_fd, item->yard_fd);
@@ -720,10 +772,10 @@ static int release_held(struct item *item, const char *destination)
 
 static int release_refused(const struct item *item)
 {
-    diag_report(item->diag, DIAG_ERROR, "%u/%u is not held: %s", item->held.case_number,
-                item->held.id,
-                item->held.in_place ? "it is a directory that stayed in its place"
-                                    : held_state_string(item->held.state));
+    diag_report(item->diag, DIAG_ERROR, "%u/%u is not held: %s", item->held->case_number,
+                item->held->id,
+                item->held->in_place ? "it is a directory that stayed in its place"
+                                     : held_state_string(item->held->state));
     return -ENOENT;
 }
 
@@ -745,7 +797,7 @@ static int release_finish(const struct item *item, const char *destination)
 static int release_again(const struct item *item, const char *destination)
 {
     struct journal journal;
-    if (item->held.state != HELD_RELEASED)
+    if (item->held->state != HELD_RELEASED)
         return release_refused(item);
     int err = journal_read(item->place, &journal, item->diag);
     if (err < 0)
@@ -760,14 +812,16 @@ static int release_again(const struct item *item, const char *destination)
 int quarantine_release(const struct place *place, uint32_t case_number, uint32_t id,
                        const char *destination, struct diag *diag)
 {
+    struct quarantine_case open;
     struct item item;
     int lock = lock_or_tell(place, diag);
     if (lock < 0)
         return lock;
-    int err = item_take(place, case_number, id, &item, diag);
+    int err = item_take(place, case_number, id, &open, &item, diag);
     if (err == 0)
         err = item.lies ? release_held(&item, destination) : release_again(&item, destination);
     item_close(&item);
+    case_close(&open);
     close(lock);
     return err;
 }
@@ -778,24 +832,26 @@ static int purge_item(struct item *item)
 {
     int err = note(item, "purge", "intent", 0, NULL);
     if (err == 0)
-        err = held_set_state(item->case_fd, &item->held, HELD_PURGED);
+        err = item_write_state(item, HELD_PURGED);
     if (err == 0 && item->lies)
         err = remove_tree(item->yard_fd, item->name);
     if (err == 0 && item->yard_fd >= 0 && fsync(item->yard_fd) < 0)
         err = -errno;
     if (err < 0)
-        return tell(item, err, item->held.held_at, "cannot be deleted");
+        return tell(item, err, item->held->held_at, "cannot be deleted");
     return note(item, "purge", "done", 0, NULL);
 }
 
 static int purge_one(const struct place *place, uint32_t case_number, uint32_t id,
                      struct diag *diag)
 {
+    struct quarantine_case open;
     struct item item;
-    int err = item_take(place, case_number, id, &item, diag);
+    int err = item_take(place, case_number, id, &open, &item, diag);
     if (err == 0 && item_state(&item) == HELD_HELD)
         err = purge_item(&item);
     item_close(&item);
+    case_close(&open);
     return err;
 }
 

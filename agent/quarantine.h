@@ -2,9 +2,9 @@
  * quarantine.h - suspects, whole and restorable.
  *
  * STATE_DIR/quarantine/<case>/<id>  the suspect itself, moved by rename (same inode), and
- * STATE_DIR/quarantine/<case>/<id>.json  where it came from, why, its identity and hash.
- * A suspect on another file system than STATE_DIR lies in
- * <mount point>/.backstop-quarantine/<case>/<id>; its .json stays in STATE_DIR.
+ * STATE_DIR/quarantine/<case>/records.jsonl  of each where it came from, why, its identity and
+ * hash (held_records.h). A suspect on another file system than STATE_DIR lies in
+ * <mount point>/.backstop-quarantine/<case>/<id>; its record stays in STATE_DIR.
  */
 #ifndef BACKSTOP_AGENT_QUARANTINE_H
 #define BACKSTOP_AGENT_QUARANTINE_H

@@ -22,6 +22,9 @@ struct recovery {
     struct changes changes;
     struct suspects suspects;
     struct exchange exchange;
+    struct records records; /* of one case, while what a cut left is settled */
+    bool has_records;
+    size_t fresh;  /* moves that no pending intent names */
     size_t before; /* changes of pending intents that were made before the cut */
 };
 
@@ -58,6 +61,7 @@ static int recovery_open(struct recovery *recovery)
 static void recovery_close(struct recovery *recovery)
 {
     exchange_close(&recovery->exchange);
+    records_free(&recovery->records);
     suspects_free(&recovery->suspects);
     changes_free(&recovery->changes);
     good_history_free(recovery->history);
@@ -94,35 +98,61 @@ static int open_unrecorded_yard(struct recovery *recovery, const struct intended
     return err < 0 ? err : fcntl(yard->fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static int settle_one(struct recovery *recovery, struct intended *item)
+/* The records of the case at hand, kept while items of it follow each other. */
+static int records_of(struct recovery *recovery, uint32_t case_number)
 {
-    struct held held = {0};
-    int case_fd = held_open_case(&recovery->place, item->case_number, false);
-    if (case_fd < 0)
-        return case_fd == -ENOENT ? 0 : case_fd;
-    int err = held_read(case_fd, item->id, &held);
-    int yard_fd = err == 0                            ? held_open_yard(&recovery->place, &held)
-                  : err == -ENOENT || err == -EBADMSG ? open_unrecorded_yard(recovery, item)
-                                                      : err;
-    if (yard_fd >= 0) {
-        err = held_settle(&recovery->place, yard_fd, item->id, held.json ? &held : NULL);
-        item->taken = name_exists(yard_fd, item->id);
-        close(yard_fd);
-    } else {
-        err = yard_fd == -ENOENT ? 0 : yard_fd;
-    }
-    held_free(&held);
-    close(case_fd);
+    if (recovery->has_records && recovery->records.case_number == case_number)
+        return 0;
+    records_free(&recovery->records);
+    recovery->has_records = false;
+    int fd = held_open_case(&recovery->place, case_number, false);
+    int err = fd == -ENOENT ? 0 : fd < 0 ? fd : records_read(fd, case_number, &recovery->records);
+    if (fd >= 0)
+        close(fd);
+    recovery->records.case_number = case_number;
+    recovery->has_records = err == 0;
     return err;
 }
 
+static const char *text_or_null(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static int settle_one(struct recovery *recovery, struct intended *item)
+{
+    struct held *held;
+    int err = records_of(recovery, item->case_number);
+    if (err < 0)
+        return err;
+    bool lost = records_find(&recovery->records, item->id, &held) < 0;
+    struct remnant remnant = held ? held_remnant(held)
+                                  : (struct remnant){.id = item->id,
+                                                     .path = item->path,
+                                                     .suspect = text_or_null(item->from),
+                                                     .good = text_or_null(item->to)};
+    int yard_fd =
+        held ? held_open_yard(&recovery->place, held) : open_unrecorded_yard(recovery, item);
+    if (yard_fd < 0)
+        return yard_fd == -ENOENT ? 0 : yard_fd;
+    if (!held || held->state == HELD_HELD)
+        err = held_settle(&recovery->place, yard_fd, &remnant);
+    item->taken = name_exists(yard_fd, item->id);
+    close(yard_fd);
+    if (err == 0 && lost && item->taken)
+        diag_report(recovery->diag, DIAG_WARNING,
+                    "%s: what lies in the quarantine as %u/%u has no record that can be read; it "
+                    "stays there, whatever it is",
+                    item->path, item->case_number, item->id);
+    return err;
+}
+
+/* What was done needs none: there, nothing but suspects lies. */
 static void settle(struct recovery *recovery)
 {
     for (size_t i = 0; i < recovery->intents.count; i++) {
         struct intended *item = &recovery->intents.items[i];
-        if (!item->pending && item->case_number != recovery->ticket->case_number)
-            continue;
-        int err = settle_one(recovery, item);
+        int err = item->pending ? settle_one(recovery, item) : 0;
         if (err < 0)
             diag_report(recovery->diag, DIAG_WARNING, "%s: what a cut left of %u/%u stays: %s",
                         item->path, item->case_number, item->id, strerror(-err));
@@ -132,36 +162,52 @@ static void settle(struct recovery *recovery)
 /* ---- cases and ids ---- */
 
 /* Pending items keep case and id; the others follow after the highest id of this case. */
-static size_t number_moves(struct recovery *recovery)
+static void number_moves(struct recovery *recovery)
 {
     struct suspects *suspects = &recovery->suspects;
     uint32_t case_number = recovery->ticket->case_number;
     uint32_t last = journal_last_id(&recovery->journal, case_number);
     uint32_t there = held_last_id(&recovery->place, case_number);
-    size_t fresh = 0;
     last = there > last ? there : last;
     for (size_t i = 0; i < suspects->count; i++) {
         struct move *move = &suspects->moves[i];
         const struct intended *item = intents_find(&recovery->intents, move->path);
         move->case_number = item ? item->case_number : case_number;
         move->id = item ? item->id : ++last;
-        fresh += !item;
+        recovery->fresh += !item;
     }
-    return fresh;
 }
 
-static size_t made_before(const struct recovery *recovery)
+static int compare_keys(const void *a, const void *b)
 {
-    size_t made = 0;
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static uint64_t key_of(uint32_t case_number, uint32_t id)
+{
+    return (uint64_t)case_number << 32 | id;
+}
+
+/* Pending changes that no move is for any more. */
+static int made_before(struct recovery *recovery)
+{
+    const struct suspects *suspects = &recovery->suspects;
+    uint64_t *open = calloc(suspects->count + 1, sizeof *open);
+    if (!open)
+        return -ENOMEM;
+    for (size_t i = 0; i < suspects->count; i++)
+        open[i] = key_of(suspects->moves[i].case_number, suspects->moves[i].id);
+    qsort(open, suspects->count, sizeof *open, compare_keys);
+    recovery->before = 0;
     for (size_t i = 0; i < recovery->intents.count; i++) {
         const struct intended *item = &recovery->intents.items[i];
-        bool open = !item->pending;
-        for (size_t k = 0; !open && k < recovery->suspects.count; k++)
-            open = recovery->suspects.moves[k].id == item->id &&
-                   recovery->suspects.moves[k].case_number == item->case_number;
-        made += !open;
+        uint64_t key = key_of(item->case_number, item->id);
+        recovery->before +=
+            item->pending && !bsearch(&key, open, suspects->count, sizeof *open, compare_keys);
     }
-    return made;
+    free(open);
+    return 0;
 }
 
 /* ---- journal ---- */
@@ -234,18 +280,6 @@ static void summary_correct(struct suspects *suspects, const struct move *move,
     }
 }
 
-/* A good version that was made ready and could not be moved does not stay. */
-static void clear_failed(struct recovery *recovery)
-{
-    for (size_t i = 0; i < recovery->suspects.count; i++) {
-        const struct move *move = &recovery->suspects.moves[i];
-        struct intended item = {
-            .case_number = move->case_number, .id = move->id, .path = move->path};
-        if (move->error)
-            settle_one(recovery, &item);
-    }
-}
-
 static int first_error(const struct suspects *suspects)
 {
     for (size_t i = 0; i < suspects->count; i++)
@@ -279,13 +313,13 @@ static int run_exchange(struct recovery *recovery)
 
 static int apply(struct recovery *recovery)
 {
-    int err = number_moves(recovery) > 0 ? intent(recovery) : 0;
+    int err = recovery->fresh > 0 ? intent(recovery) : 0;
     if (err < 0)
         return err;
     err = run_exchange(recovery);
     if (err < 0) /* not durable for certain: the intent stays open and the next run finishes it */
         return err;
-    clear_failed(recovery);
+    exchange_clear_failed(&recovery->exchange);
     err = done(recovery);
     if (recovery->exchange.reserve_used)
         reserve_keep(&recovery->place);
@@ -386,7 +420,10 @@ static int recover_with_history(struct recovery *recovery)
     int err = probe(recovery);
     if (err < 0)
         return err;
-    recovery->before = made_before(recovery);
+    number_moves(recovery);
+    err = made_before(recovery);
+    if (err < 0)
+        return err;
     if (recovery->suspects.count > 0)
         return apply(recovery);
     return finish_without_moves(

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "resolve.h"
 
 #define HEX_SIZE (2 * SHA256_SIZE)
 #define OBJECT_NAME_SIZE (HEX_SIZE + 2) /* with the slash and NUL */
@@ -103,6 +104,17 @@ int store_open_verified(const struct place *place, const uint8_t sha256[SHA256_S
     fd = open_object(store, sha256);
     close(store);
     return fd;
+}
+
+int store_open_unread(const struct place *place, const uint8_t sha256[SHA256_SIZE])
+{
+    char name[OBJECT_NAME_SIZE], path[sizeof "store/" + OBJECT_NAME_SIZE];
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+
+    object_name(sha256, name);
+    snprintf(path, sizeof path, "store/%s", name);
+    return resolve_open(place->state_fd, path, &how);
 }
 
 static int link_temporary(int fd, int batch, const char *name)

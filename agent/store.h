@@ -29,6 +29,8 @@ void store_discard(const struct place *place);
 /* Opens for reading after checking that the bytes hash to the name: fd, -ENOENT, or -EBADMSG if
  * damaged. */
 int store_open_verified(const struct place *place, const uint8_t sha256[SHA256_SIZE]);
+/* The same without that check, for one who copies and hashes in one pass: fd or -errno. */
+int store_open_unread(const struct place *place, const uint8_t sha256[SHA256_SIZE]);
 /*
  * Deletes objects that no kept generation names; where a manifest is damaged none, since it may be
  * one that names them. Number deleted, or -errno.

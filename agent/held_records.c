@@ -1,0 +1,442 @@
+/* held_records.c - see held_records.h */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "io.h"
+#include "journal.h"
+#include "held_records.h"
+
+#define RECORDS_LIMIT ((size_t)64 << 20) /* a tree of 100,000 names takes 16 MiB */
+#define RECORDS_DEPTH 16                 /* of nesting; our records use 4 */
+
+static const char *const state_names[] = {"held", "restored", "released", "purged"};
+
+const char *held_state_string(enum held_state state)
+{
+    return state_names[state];
+}
+
+int held_state_from_string(const char *text)
+{
+    for (int i = 0; i <= HELD_PURGED; i++)
+        if (strcmp(text, state_names[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* ---- one record ---- */
+
+static void add_text(struct json_object *json, const char *key, const char *text)
+{
+    json_object_object_add(json, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_number(struct json_object *json, const char *key, uint64_t number)
+{
+    json_object_object_add(json, key, json_object_new_int64((int64_t)number));
+}
+
+static void add_hex(struct json_object *json, const char *key, const uint8_t *bytes, size_t size)
+{
+    char *text = bytes ? malloc(2 * size + 1) : NULL;
+    if (text)
+        hex_of(bytes, size, text);
+    add_text(json, key, text);
+    free(text);
+}
+
+static struct json_object *entry_to_json(const struct entry *entry)
+{
+    char type[2] = {entry->type, '\0'};
+    struct json_object *json = json_object_new_object();
+    if (!json)
+        return NULL;
+    add_text(json, "type", type);
+    add_number(json, "mode", entry->mode & 07777);
+    add_number(json, "uid", entry->uid);
+    add_number(json, "gid", entry->gid);
+    add_number(json, "size", entry->size);
+    add_number(json, "inode", entry->inode);
+    add_number(json, "mtime-ns", (uint64_t)entry->mtime_ns);
+    add_text(json, "target", entry->target);
+    bool has_hash = entry->type == ENTRY_FILE && entry->hashed;
+    add_hex(json, "sha256", has_hash ? entry->sha256 : NULL, SHA256_SIZE);
+    add_hex(json, "xattrs", entry->xattrs, entry->xattrs_size);
+    return json;
+}
+
+struct json_object *held_describe(const struct held *held, const struct entry *entry)
+{
+    struct json_object *json = json_object_new_object();
+    struct json_object *suspect = entry_to_json(entry);
+    if (!json || !suspect) {
+        json_object_put(json);
+        json_object_put(suspect);
+        return NULL;
+    }
+    add_number(json, "case", held->case_number);
+    add_number(json, "id", held->id);
+    add_number(json, "boot", held->boot);
+    add_text(json, "path", held->path);
+    add_text(json, "held-at", held->held_at);
+    add_text(json, "set", held->set_name);
+    add_text(json, "state", held_state_string(held->state));
+    json_object_object_add(json, "in-place", json_object_new_boolean(held->in_place));
+    add_text(json, "from", held->from);
+    if (held->instead_of)
+        add_number(json, "instead-of", held->instead_of);
+    add_text(json, "replaced-by", held->replaced_by);
+    add_number(json, "generation", held->generation);
+    json_object_object_add(json, "suspect", suspect);
+    return json;
+}
+
+static bool flag_of(const struct json_object *json, const char *key)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(json, key, &value) && json_object_get_boolean(value);
+}
+
+static const char *text_or_null(const struct json_object *json, const char *key)
+{
+    const char *text = journal_text(json, key);
+    return *text ? text : NULL;
+}
+
+/* "/a/b": absolute, no empty part, no "." or "..". */
+static bool path_is_plain(const char *path)
+{
+    if (*path != '/')
+        return false;
+    for (const char *part = path + 1;; part++) {
+        size_t length = strcspn(part, "/");
+        if (length == 0 || (length == 1 && part[0] == '.') ||
+            (length == 2 && part[0] == '.' && part[1] == '.'))
+            return false;
+        part += length;
+        if (!*part)
+            return true;
+    }
+}
+
+static struct json_object *suspect_of(const struct json_object *json)
+{
+    struct json_object *suspect = NULL;
+    json_object_object_get_ex(json, "suspect", &suspect);
+    return json_object_is_type(suspect, json_type_object) ? suspect : NULL;
+}
+
+/* Where a yard may be, and nowhere else: in the quarantine of the state, or in YARD_NAME. */
+static bool held_at_is_ours(const struct held *held)
+{
+    char end[sizeof STATE_DIR "/" QUARANTINE_NAME + 2 * HELD_NAME_SIZE];
+    size_t length = strlen(held->held_at), size;
+    snprintf(end, sizeof end, STATE_DIR "/" QUARANTINE_NAME "/%u/%u", held->case_number, held->id);
+    if (strcmp(held->held_at, end) == 0)
+        return true;
+    snprintf(end, sizeof end, "/" YARD_NAME "/%u/%u", held->case_number, held->id);
+    size = strlen(end);
+    return length >= size && strcmp(held->held_at + length - size, end) == 0;
+}
+
+static bool held_fill(struct held *held, struct json_object *json)
+{
+    const struct json_object *suspect = suspect_of(json);
+    int state = held_state_from_string(journal_text(json, "state"));
+    *held = (struct held){
+        .json = json,
+        .case_number = (uint32_t)journal_number(json, "case"),
+        .id = (uint32_t)journal_number(json, "id"),
+        .boot = (uint32_t)journal_number(json, "boot"),
+        .generation = (uint32_t)journal_number(json, "generation"),
+        .path = journal_text(json, "path"),
+        .held_at = journal_text(json, "held-at"),
+        .set_name = journal_text(json, "set"),
+        .state = (enum held_state)(state < 0 ? 0 : state),
+        .in_place = flag_of(json, "in-place"),
+        .from = journal_text(json, "from"),
+        .instead_of = (uint32_t)journal_number(json, "instead-of"),
+        .replaced_by = text_or_null(json, "replaced-by"),
+    };
+    if (!suspect || state < 0 || held->id == 0)
+        return false;
+    held->inode = (uint64_t)journal_number(suspect, "inode");
+    held->size = (uint64_t)journal_number(suspect, "size");
+    held->sha256 = text_or_null(suspect, "sha256");
+    return path_is_plain(held->path) && path_is_plain(held->held_at) && held_at_is_ours(held);
+}
+
+static int parse_xattrs(const char *hex, struct entry *entry)
+{
+    size_t size = strlen(hex) / 2;
+    if (size == 0)
+        return 0;
+    entry->xattrs = malloc(size);
+    if (!entry->xattrs)
+        return -ENOMEM;
+    entry->xattrs_size = size;
+    return strlen(hex) == 2 * size ? hex_parse(hex, entry->xattrs, size) : -EINVAL;
+}
+
+int held_entry(const struct held *held, struct entry *entry)
+{
+    const struct json_object *json = suspect_of(held->json);
+    const char *target = text_or_null(json, "target");
+    struct entry made = {
+        .path = strdup(held->path),
+        .type = *journal_text(json, "type"),
+        .mode = (uint32_t)journal_number(json, "mode"),
+        .uid = (uint32_t)journal_number(json, "uid"),
+        .gid = (uint32_t)journal_number(json, "gid"),
+        .size = held->size,
+        .inode = held->inode,
+        .mtime_ns = journal_number(json, "mtime-ns"),
+        .target = target ? strdup(target) : NULL,
+    };
+    int err = !made.path || (target && !made.target) ? -ENOMEM : 0;
+    if (err == 0)
+        err = parse_xattrs(journal_text(json, "xattrs"), &made);
+    if (err == 0 && held->sha256) {
+        err = strlen(held->sha256) == 2 * SHA256_SIZE
+                  ? hex_parse(held->sha256, made.sha256, SHA256_SIZE)
+                  : -EINVAL;
+        made.hashed = true;
+    }
+    if (err < 0)
+        entry_release(&made);
+    else
+        *entry = made;
+    return err;
+}
+
+void entry_release(struct entry *entry)
+{
+    free(entry->path);
+    free(entry->target);
+    free(entry->xattrs);
+    *entry = (struct entry){0};
+}
+
+/* ---- those of a case ---- */
+
+static void held_free(struct held *held)
+{
+    if (held)
+        json_object_put(held->json);
+    free(held);
+}
+
+void records_free(struct records *records)
+{
+    for (size_t i = 0; i < records->count; i++)
+        held_free(records->items[i]);
+    for (size_t i = 0; i < records->damaged_count; i++)
+        free(records->damaged[i].text);
+    free(records->items);
+    free(records->damaged);
+    *records = (struct records){0};
+}
+
+/* Index of the first record whose id is not below `id`. */
+static size_t place_of_id(const struct records *records, uint32_t id)
+{
+    size_t low = 0, high = records->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (records->items[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool stands_at(const struct records *records, size_t at, uint32_t id)
+{
+    return at < records->count && records->items[at]->id == id;
+}
+
+int records_find(const struct records *records, uint32_t id, struct held **held)
+{
+    size_t at = place_of_id(records, id);
+    *held = stands_at(records, at, id) ? records->items[at] : NULL;
+    return *held || records->damaged_count == 0 ? 0 : -EBADMSG;
+}
+
+/* Room is always for a power of two. */
+static bool is_full(size_t count)
+{
+    return (count & (count - 1)) == 0;
+}
+
+static int insert(struct records *records, size_t at, struct held *held)
+{
+    if (is_full(records->count)) {
+        size_t room = records->count ? 2 * records->count : 1;
+        struct held **items = realloc(records->items, room * sizeof(struct held *));
+        if (!items)
+            return -ENOMEM;
+        records->items = items;
+    }
+    memmove(records->items + at + 1, records->items + at,
+            (records->count - at) * sizeof(struct held *));
+    records->items[at] = held;
+    records->count++;
+    return 0;
+}
+
+int records_put(struct records *records, struct json_object *json)
+{
+    struct held *held = calloc(1, sizeof *held);
+    if (!held || !held_fill(held, json) || held->case_number != records->case_number) {
+        json_object_put(json);
+        int err = held ? -EINVAL : -ENOMEM;
+        free(held);
+        return err;
+    }
+    size_t at = place_of_id(records, held->id);
+    if (stands_at(records, at, held->id)) {
+        struct held *former = records->items[at], was = *former;
+        *former = *held;
+        *held = was;
+        held_free(held);
+        return 0;
+    }
+    int err = insert(records, at, held);
+    if (err < 0)
+        held_free(held);
+    return err;
+}
+
+static int keep_damaged(struct records *records, const char *line, size_t size, size_t number)
+{
+    struct damaged_line *damaged =
+        realloc(records->damaged, (records->damaged_count + 1) * sizeof *damaged);
+    if (!damaged)
+        return -ENOMEM;
+    records->damaged = damaged;
+    char *text = malloc(size);
+    if (!text)
+        return -ENOMEM;
+    memcpy(text, line, size);
+    damaged[records->damaged_count++] =
+        (struct damaged_line){.text = text, .size = size, .number = number};
+    return 0;
+}
+
+static struct json_object *parse_line(const char *line, size_t size)
+{
+    struct json_tokener *tokener =
+        size <= RECORDS_LIMIT ? json_tokener_new_ex(RECORDS_DEPTH) : NULL;
+    if (!tokener)
+        return NULL;
+    struct json_object *json = json_tokener_parse_ex(tokener, line, (int)size);
+    bool whole = json && json_tokener_get_error(tokener) == json_tokener_success &&
+                 json_tokener_get_parse_end(tokener) == size;
+    json_tokener_free(tokener);
+    if (whole && json_object_is_type(json, json_type_object))
+        return json;
+    json_object_put(json);
+    return NULL;
+}
+
+/* The first that names an id is the record of it: a second one would hide it. */
+static int take_line(struct records *records, const char *line, size_t size, size_t number)
+{
+    struct held seen;
+    struct json_object *json = parse_line(line, size);
+    bool good = json && held_fill(&seen, json) && seen.case_number == records->case_number &&
+                !stands_at(records, place_of_id(records, seen.id), seen.id);
+    if (good)
+        return records_put(records, json);
+    json_object_put(json);
+    return size ? keep_damaged(records, line, size, number) : 0;
+}
+
+int records_parse(const char *text, size_t size, uint32_t case_number, struct records *records)
+{
+    struct records found = {.case_number = case_number};
+    size_t number = 1;
+    int err = 0;
+    for (size_t start = 0; err == 0 && start < size; number++) {
+        const char *end = memchr(text + start, '\n', size - start);
+        size_t length = end ? (size_t)(end - (text + start)) : size - start;
+        err = take_line(&found, text + start, length, number);
+        start += length + 1;
+    }
+    if (err < 0)
+        records_free(&found);
+    else
+        *records = found;
+    return err;
+}
+
+int records_read(int case_fd, uint32_t case_number, struct records *records)
+{
+    char *text = NULL;
+    size_t size = 0;
+    *records = (struct records){.case_number = case_number};
+    int err = io_read_all(case_fd, RECORDS_NAME, RECORDS_LIMIT, &text, &size);
+    if (err == -ENOENT)
+        return 0;
+    if (err == 0)
+        err = records_parse(text, size, case_number, records);
+    free(text);
+    return err;
+}
+
+/* The text of all lines; caller frees. NULL: no memory. */
+static char *text_of(const struct records *records, size_t *size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < records->count; i++) {
+        size_t length = 0;
+        const char *line = json_object_to_json_string_length(
+            records->items[i]->json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
+            &length);
+        if (!line || fwrite(line, 1, length, out) != length || putc('\n', out) == EOF) {
+            fclose(out);
+            free(text);
+            return NULL;
+        }
+    }
+    for (size_t i = 0; i < records->damaged_count; i++) {
+        fwrite(records->damaged[i].text, 1, records->damaged[i].size, out);
+        putc('\n', out);
+    }
+    bool whole = ferror(out) == 0;
+    if (fclose(out) == 0 && whole)
+        return text;
+    free(text);
+    return NULL;
+}
+
+int records_write(int case_fd, const struct records *records)
+{
+    size_t size = 0;
+    char *text = text_of(records, &size);
+    if (!text)
+        return -ENOMEM;
+    int err =
+        size > RECORDS_LIMIT ? -EFBIG : io_write_atomic(case_fd, RECORDS_NAME, text, size, 0600);
+    free(text);
+    return err;
+}
+
+int records_write_state(int case_fd, const struct records *records, struct held *held,
+                        enum held_state state)
+{
+    enum held_state former = held->state;
+    add_text(held->json, "state", held_state_string(state));
+    held->state = state;
+    int err = records_write(case_fd, records);
+    if (err < 0) {
+        add_text(held->json, "state", held_state_string(former));
+        held->state = former;
+    }
+    return err;
+}
