@@ -186,20 +186,22 @@ static char *rule_lost(const struct sight *before, const struct sight *after,
 }
 
 /*
- * A suspect stays in quarantine, or, having been told good, comes back to its place. Beside it lie
- * a record (N.json), which may be written anew, and for a while a good version made ready (N.good).
+ * A suspect stays in quarantine, or, having been told good, comes back to its place. Beside them
+ * lie their records, which may be written anew. A good version made ready lies there for a while:
+ * as N.good, or as N until it and the suspect change places.
  */
 static bool is_kept(const struct item *item, const struct items *quarantine,
                     const struct items *live, const char *manifest)
 {
-    const char *hash = hash_of(item);
+    const char *hash = hash_of(item), *last = strrchr(item->what, ' ');
 
-    if (item->is_directory || text_ends(item->path, ".json"))
+    if (item->is_directory || text_ends(item->path, ".jsonl"))
         return at_path(quarantine, item->path) != NULL;
     if (lies_in(quarantine, item) || lies_in(live, item))
         return true;
-    return text_ends(item->path, ".good") &&
-           (hash == NULL || (manifest != NULL && strstr(manifest, hash) != NULL));
+    if (hash == NULL && text_starts(item->what, "link ") && last != NULL)
+        hash = last + 1; /* its target */
+    return hash != NULL && manifest != NULL && strstr(manifest, hash) != NULL;
 }
 
 static char *rule_kept(const struct sight *before, const struct sight *after,

@@ -167,33 +167,47 @@ static const char *plain(struct json_object *json)
                                           JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-static void collect_records(struct reading *reading)
+/* Calls `each` for every line of a file of records. */
+static void for_records(struct reading *reading, const struct tree_item *item,
+                        void (*each)(struct reading *reading, const char *path,
+                                     struct json_object *json))
 {
-    for (size_t i = 0; i < reading->tree.count; i++) {
-        if (!path_is_record(reading->tree.items[i].path))
-            continue;
-        char *text = text_of(reading, &reading->tree.items[i], NULL);
-        struct json_object *json = text ? json_tokener_parse(text) : NULL;
-        reading->records =
-            realloc(reading->records, (reading->record_count + 1) * sizeof *reading->records);
-        if (!reading->records)
-            abort();
-        reading->records[reading->record_count++] =
-            (struct record){strdup(string_at(json, "held-at")), strdup(string_at(json, "path")),
-                            strdup(string_at(json, "state"))};
+    char *text = text_of(reading, item, NULL), *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        struct json_object *json = *line ? json_tokener_parse(line) : NULL;
+        if (*line)
+            each(reading, item->path, json);
         json_object_put(json);
-        free(text);
     }
+    free(text);
 }
 
-static void say_record(struct reading *reading, const struct tree_item *item)
+static void collect_record(struct reading *reading, const char *path, struct json_object *json)
 {
-    char *text = text_of(reading, item, NULL);
-    struct json_object *json = text ? json_tokener_parse(text) : NULL, *suspect = NULL;
+    (void)path;
+    reading->records =
+        realloc(reading->records, (reading->record_count + 1) * sizeof *reading->records);
+    if (!reading->records)
+        abort();
+    reading->records[reading->record_count++] =
+        (struct record){strdup(string_at(json, "held-at")), strdup(string_at(json, "path")),
+                        strdup(string_at(json, "state"))};
+}
+
+static void collect_records(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->tree.count; i++)
+        if (path_are_records(reading->tree.items[i].path))
+            for_records(reading, &reading->tree.items[i], collect_record);
+}
+
+static void say_record(struct reading *reading, const char *path, struct json_object *json)
+{
+    struct json_object *suspect = NULL;
     const char *held_at = string_at(json, "held-at");
     const struct tree_item *held = *held_at ? tree_find(&reading->tree, held_at) : NULL;
     if (!json_object_object_get_ex(json, "suspect", &suspect))
-        say(reading, "%s is no record", item->path);
+        say(reading, "%s: no record", path);
     else if (reading->form == FORM_FAULT && held)
         say(reading, HELD "%s: %s", string_at(json, "path"), string_at(json, "state"));
     else if (reading->form == FORM_CUT) {
@@ -202,10 +216,8 @@ static void say_record(struct reading *reading, const struct tree_item *item)
                                json_object_new_string(!held  ? "nothing"
                                                       : same ? "it"
                                                              : "another"));
-        say(reading, "%s %s", item->path, plain(json));
+        say(reading, "%s %s", path, plain(json));
     }
-    json_object_put(json);
-    free(text);
 }
 
 /* ---- manifests ---- */
@@ -395,8 +407,8 @@ static void say_one(struct reading *reading, const struct tree_item *item)
 {
     if (strcmp(item->path, TREE_STATE "/journal.jsonl") == 0)
         say_journal(reading, item);
-    else if (path_is_record(item->path))
-        say_record(reading, item);
+    else if (path_are_records(item->path))
+        for_records(reading, item, say_record);
     else if (ends_with(item->path, ".manifest"))
         say_manifest(reading, item);
     else if (ends_with(item->path, "/early.json"))
@@ -461,7 +473,7 @@ static bool is_evidence(const struct tree_item *item)
 {
     const char *path = item->path;
     if (!S_ISREG(item->st.st_mode) || item->st.st_size == 0 || strncmp(path, "/run/", 5) == 0 ||
-        strncmp(path, "/vars/", 6) == 0 || path_is_record(path))
+        strncmp(path, "/vars/", 6) == 0 || path_are_records(path))
         return false;
     return strncmp(path, TREE_STATE "/", sizeof TREE_STATE) != 0 || strstr(path, "/quarantine/");
 }

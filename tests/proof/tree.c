@@ -205,25 +205,31 @@ int run_plain(char *const *argv, char *const *env, const char *output)
 
 /* ---- copies ---- */
 
-bool path_is_record(const char *path)
+bool path_are_records(const char *path)
 {
+    static const char name[] = "/records.jsonl";
     const char *quarantine = strstr(path, "/quarantine/");
-    size_t length = strlen(path);
-    return quarantine && length > 5 && strcmp(path + length - 5, ".json") == 0;
+    size_t length = strlen(path), size = sizeof name - 1;
+    return quarantine && length > size && strcmp(path + length - size, name) == 0;
 }
 
-char *record_rename_inode(const char *text, uint64_t (*of)(uint64_t inode, void *user), void *user)
+char *records_rename_inodes(const char *text, uint64_t (*of)(uint64_t inode, void *user),
+                            void *user)
 {
-    const char *key = strstr(text, INODE_KEY);
-    char *end, *made = NULL;
-    if (!key)
-        return strdup(text);
-    key += strlen(INODE_KEY);
-    uint64_t inode = strtoull(key, &end, 10);
-    if (asprintf(&made, "%.*s%llu%s", (int)(key - text), text, (unsigned long long)of(inode, user),
-                 end) < 0)
+    char *made = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&made, &size);
+    if (!out)
         return NULL;
-    return made;
+    for (const char *key; (key = strstr(text, INODE_KEY));) {
+        char *end;
+        key += strlen(INODE_KEY);
+        uint64_t inode = strtoull(key, &end, 10);
+        fprintf(out, "%.*s%llu", (int)(key - text), text, (unsigned long long)of(inode, user));
+        text = end;
+    }
+    fputs(text, out);
+    return fclose(out) == 0 ? made : NULL;
 }
 
 struct copies {
@@ -253,7 +259,7 @@ static int adopt(const struct copies *copies, const char *path)
     snprintf(full, sizeof full, "%s%s", copies->to, path);
     char *text = file_text(full, NULL);
     char *renamed =
-        text ? record_rename_inode(text, inode_in_copy, (void *)(uintptr_t)copies) : NULL;
+        text ? records_rename_inodes(text, inode_in_copy, (void *)(uintptr_t)copies) : NULL;
     int err = !renamed || stat(full, &st) < 0 ? -errno : file_put(full, renamed, strlen(renamed));
     struct timespec times[2] = {st.st_atim, st.st_mtim};
     if (err == 0 && utimensat(AT_FDCWD, full, times, 0) < 0)
@@ -277,7 +283,7 @@ int tree_copy(const char *from, const char *to)
         return err < 0 ? err : -EIO;
     err = tree_read(from, &copies.tree);
     for (size_t i = 0; err == 0 && i < copies.tree.count; i++)
-        if (path_is_record(copies.tree.items[i].path))
+        if (path_are_records(copies.tree.items[i].path))
             err = adopt(&copies, copies.tree.items[i].path);
     tree_free(&copies.tree);
     return err;

@@ -40,10 +40,11 @@ int tree_remove(const char *path);
 /* Runs a program without a tracer; its output goes to `output`. Exit status, or -errno. */
 int run_plain(char *const *argv, char *const *env, const char *output);
 
-/* A record of the quarantine, .../quarantine/CASE/ID.json. */
-bool path_is_record(const char *path);
-/* Text of such a record with the inode that it names replaced; caller frees. NULL: no memory. */
-char *record_rename_inode(const char *text, uint64_t (*of)(uint64_t inode, void *user), void *user);
+/* Records of the quarantine, .../quarantine/CASE/records.jsonl: one a line. */
+bool path_are_records(const char *path);
+/* Text of such with the inodes that they name replaced; caller frees. NULL: no memory. */
+char *records_rename_inodes(const char *text, uint64_t (*of)(uint64_t inode, void *user),
+                            void *user);
 
 /* A whole small file with a NUL behind it; caller frees. NULL: errno says why. */
 char *file_text(const char *path, size_t *size);
