@@ -148,7 +148,8 @@ int esp_write(const struct esp *esp, const char *path, const void *bytes, size_t
         if (changed)
             *changed = false;
     } else {
-        error = io_write_atomic(fd, name, bytes, size, 0600);
+        /* a directory just made is not durable by what is synced in it */
+        error = syncfs(fd) < 0 ? -errno : io_write_atomic(fd, name, bytes, size, 0600);
         if (!error && changed)
             *changed = true;
     }

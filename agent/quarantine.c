@@ -842,6 +842,21 @@ static int purge_item(struct item *item)
     return note(item, "purge", "done", 0, NULL);
 }
 
+/* Gone already: what a cut kept from the journal is told now. */
+static int purge_again(const struct item *item)
+{
+    struct journal journal;
+    int err = journal_read(item->place, &journal, item->diag);
+    if (err < 0)
+        return err;
+    const struct json_object *last = last_of(item, &journal, "purge");
+    bool begun = last && is_begun(last);
+    journal_free(&journal);
+    if (begun && item->yard_fd >= 0 && fsync(item->yard_fd) < 0)
+        return tell(item, -errno, item->held.held_at, "not known to be durable");
+    return begun ? note(item, "purge", "done", 0, NULL) : 0;
+}
+
 static int purge_one(const struct place *place, uint32_t case_number, uint32_t id,
                      struct diag *diag)
 {
@@ -850,6 +865,8 @@ static int purge_one(const struct place *place, uint32_t case_number, uint32_t i
     int err = item_take(place, case_number, id, &open, &item, diag);
     if (err == 0 && item_state(&item) == HELD_HELD)
         err = purge_item(&item);
+    else if (err == 0 && item_state(&item) == HELD_PURGED)
+        err = purge_again(&item);
     item_close(&item);
     case_close(&open);
     return err;
