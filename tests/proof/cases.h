@@ -19,10 +19,12 @@ struct proof_case {
     /* Makes the tree in `root`, an empty directory, with the real programs. False: it could not;
      * said on stderr. */
     bool (*make)(const char *root, const struct programs *programs);
-    /* Words of the command: the first is "tool" or "early"; "@" stands for the root. */
+    /* Words of the command: the first is "tool" or "early"; "@" stands for the root, which
+     * is the working directory as well. */
     const char *words[WORDS_MAX];
     bool twice;     /* small enough for the second run to be cut as well */
     bool reorder;   /* and for what a file system may reorder */
+    bool spare;     /* see normal.h */
     bool destroys;  /* its purpose is that bytes go */
     bool always_ok; /* its exit status 0 does not say that everything was done: a boot goes on in
                        any case, and a file that cannot be kept waits for the next generation */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pool.h"
+#include "reorder.h"
 
 static const char help[] =
     "proof-calls: every state-changing system call of Backstop's real programs is a point at "
@@ -28,7 +29,8 @@ static const char help[] =
     "  --fresh          forgets those results\n"
     "  --budget SECONDS begins no point after so long, and says how many are left\n"
     "  --case NAME      of that case alone; may be repeated\n"
-    "  --kind KIND      of that kind alone: cut, twice, fault, memory; may be repeated\n"
+    "  --kind KIND      of that kind alone: cut, twice, fault, memory, reorder, any-order; may be\n"
+    "                   repeated\n"
     "  --every N        of each kind every Nth point alone: the others are left out, and said so\n"
     "  --point CASE/ID  that point alone, with all that it says; its tree is kept\n"
     "  --list           the cases\n"
@@ -40,11 +42,26 @@ static const char help[] =
     "(c12.c5: and the second run before its call 5), fault (e12:EIO: call 12 is refused once, "
     "E12:EIO:\n"
     "and every one after it; s12, S12: short writes), memory (m12, M12: request 12 for memory is\n"
-    "refused).\n"
+    "refused), reorder and any-order (r12.3, x12.3: state 3 of those that a power cut after call "
+    "12 may\n"
+    "leave where not all of it was written, or not in that order).\n"
+    "\n"
+    "Assumed of a file system: fsync makes a file's bytes and attributes durable, of a directory "
+    "its\n"
+    "names; syncfs everything. A name is made, taken away, moved or exchanged wholly or not at "
+    "all.\n"
+    "Until then: of one directory's changes a first part is there; directories are independent of "
+    "each\n"
+    "other but for a move that concerns two; files have their new bytes, the former, none, half "
+    "or\n"
+    "zeros, and their new attributes or the former. any-order: up to two changes of names are "
+    "missing,\n"
+    "or alone there, whatever came before them.\n"
+    "\n"
     "Exit status: 0 every point that was run ended well, 1 one did not, 2 it could not be run.\n";
 
-enum kind { KIND_CUT, KIND_TWICE, KIND_FAULT, KIND_MEMORY, KIND_COUNT };
-static const char *const kind_names[] = {"cut", "twice", "fault", "memory"};
+enum kind { KIND_CUT, KIND_TWICE, KIND_FAULT, KIND_MEMORY, KIND_REORDER, KIND_ANY, KIND_COUNT };
+static const char *const kind_names[] = {"cut", "twice", "fault", "memory", "reorder", "any-order"};
 
 struct options {
     struct programs programs;
@@ -137,9 +154,33 @@ static void list_memory(const struct subject *subject, struct ids *ids)
     }
 }
 
-static bool list_points(const struct subject *subject, const struct pool *pool, enum kind kind,
+static void take_id(const char *id, void *user)
+{
+    add_id(user, "%s", id);
+}
+
+/* What the points of a group are run with. */
+struct group {
+    struct subject *subject;
+    struct reorder reorder;
+    bool recorded;
+};
+
+static void list_states(struct group *group, bool any_order, struct ids *ids)
+{
+    int err = group->recorded ? 0 : reorder_make(&group->reorder, group->subject);
+    group->recorded = true;
+    if (err < 0)
+        fprintf(stderr, "proof-calls: %s cannot be recorded: %s\n",
+                group->subject->proof_case->name, strerror(-err));
+    else
+        reorder_list(&group->reorder, any_order, take_id, ids);
+}
+
+static bool list_points(struct group *group, const struct pool *pool, enum kind kind,
                         struct ids *ids)
 {
+    const struct subject *subject = group->subject;
     switch (kind) {
     case KIND_CUT:
         list_cuts(subject, ids);
@@ -154,15 +195,27 @@ static bool list_points(const struct subject *subject, const struct pool *pool, 
     case KIND_MEMORY:
         list_memory(subject, ids);
         return true;
+    case KIND_REORDER:
+    case KIND_ANY:
+        if (subject->proof_case->reorder)
+            list_states(group, kind == KIND_ANY, ids);
+        return subject->proof_case->reorder;
     case KIND_COUNT:
         break;
     }
     return false;
 }
 
+static bool is_state(const char *id)
+{
+    return *id == 'r' || *id == 'x';
+}
+
 static struct verdict run_point(void *user, const char *id, const char *work)
 {
-    return point_run(user, id, work, false);
+    const struct group *group = user;
+    return is_state(id) ? reorder_run(&group->reorder, id, work, false)
+                        : point_run(group->subject, id, work, false);
 }
 
 /* ---- a group: the points of one kind of one case ---- */
@@ -215,17 +268,17 @@ static void thin(struct ids *ids, unsigned every)
     ids->count = kept;
 }
 
-static void run_group(const struct options *options, struct subject *subject, struct pool *pool,
+static void run_group(const struct options *options, struct group *group, struct pool *pool,
                       enum kind kind, struct sums *sums)
 {
+    const struct subject *subject = group->subject;
     struct ids ids = {0};
-    if ((options->any_kind && !options->kinds[kind]) || !list_points(subject, pool, kind, &ids))
+    if ((options->any_kind && !options->kinds[kind]) || !list_points(group, pool, kind, &ids))
         return;
     size_t listed = ids.count;
     if (options->every > 1)
         thin(&ids, options->every);
-    pool_run(pool, subject->proof_case->name, ids.items, ids.count, subject->dir, run_point,
-             subject);
+    pool_run(pool, subject->proof_case->name, ids.items, ids.count, subject->dir, run_point, group);
     count_group(subject, pool, kind, &ids, listed, sums);
     ids_free(&ids);
 }
@@ -256,9 +309,12 @@ static bool run_case_points(const struct options *options, const struct proof_ca
                             struct pool *pool, struct sums *sums)
 {
     struct subject subject = {0};
+    struct group group = {.subject = &subject};
     bool made = make_subject(options, proof_case, &subject);
     for (int kind = 0; made && kind < KIND_COUNT; kind++)
-        run_group(options, &subject, pool, (enum kind)kind, sums);
+        run_group(options, &group, pool, (enum kind)kind, sums);
+    if (group.recorded)
+        reorder_free(&group.reorder);
     subject_free(&subject);
     return made;
 }
@@ -308,7 +364,11 @@ static int run_one(const struct options *options)
         if (!make_subject(options, &proof_cases[i], &subject))
             return 2;
         snprintf(work, sizeof work, "%s/kept", subject.dir);
-        struct verdict verdict = point_run(&subject, slash + 1, work, true);
+        struct reorder reorder = {0};
+        if (is_state(slash + 1) && reorder_make(&reorder, &subject) < 0)
+            return 2;
+        struct verdict verdict = is_state(slash + 1) ? reorder_run(&reorder, slash + 1, work, true)
+                                                     : point_run(&subject, slash + 1, work, true);
         printf("calls of the uncut run:");
         say_calls(&subject);
         say_output(work);

@@ -9,9 +9,13 @@
  *   - the journal: a cut run adds records. Its chain must hold; what counts is which changes were
  *     intended and done, each once, and that nothing stays begun
  *   - early.json says what the last run did; its mode and what stands are compared
+ * After a good generation was taken, where `spare` (of the case) says so:
+ *   - an old generation and contents that it alone had may stay: they go with the next one
+ *   - the journal may be without its record of the generation, or have half of it
  * After an error of the system (FORM_FAULT) moreover:
  *   - the directory /run/modprobe.d, for masks that a failed recovery leaves and the next takes
  * back
+ *   - which number the newest good generation has; of older ones nothing is said
  *   - ids within a case and what the records say of the replacement: a second turn may have taken
  *     new ones. Every suspect is still to be held, once at least.
  */
@@ -33,10 +37,15 @@ struct lines {
 int normal_read(const char *root, time_t since, enum form form, struct lines *lines);
 void lines_free(struct lines *lines);
 
-/* First difference as a text, caller frees; NULL: none. FORM_FAULT: held suspects may be more; with
- * `live` the machine's own files alone are compared. */
-char *lines_differ(const struct lines *wanted, const struct lines *found, enum form form,
-                   bool live);
+struct tolerance {
+    enum form form; /* FORM_FAULT: held suspects may be more */
+    bool live;      /* the machine's own files alone are compared */
+    bool spare;     /* see above */
+};
+
+/* First difference as a text, caller frees; NULL: none. */
+char *lines_differ(const struct lines *wanted, const struct lines *found,
+                   const struct tolerance *tolerance);
 
 /*
  * What of `before` (live files, and what lies in the quarantine) has its bytes nowhere in `after`;

@@ -45,9 +45,8 @@ void verdict_fails(struct verdict *verdict, const char *format, ...)
 
 /* ---- a run ---- */
 
-/* Of what `plan` says on the tree at `work`. 0 or -errno. */
-static int run_case(const struct subject *subject, const char *work, struct trace_plan *plan,
-                    struct trace_end *end)
+int point_trace(const struct subject *subject, const char *work, struct trace_plan *plan,
+                struct trace_end *end)
 {
     char output[POINT_PATH];
     char **argv = case_argv(subject->proof_case, subject->programs, work);
@@ -56,6 +55,7 @@ static int run_case(const struct subject *subject, const char *work, struct trac
     plan->argv = argv;
     plan->env = env;
     plan->output = output;
+    plan->directory = work;
     plan->limit = plan->memory ? MEMORY_LIMIT : 20 * (unsigned)subject->call_count + 500;
     int err = trace_run(plan, end);
     words_free(argv);
@@ -113,7 +113,9 @@ static void compare(const struct subject *subject, const char *work, enum form f
         verdict_fails(verdict, "%s: %s", work, strerror(-err));
         return;
     }
-    char *differs = lines_differ(&subject->end[form], &found, form, live);
+    char *differs = lines_differ(
+        &subject->end[form], &found,
+        &(struct tolerance){.form = form, .live = live, .spare = subject->proof_case->spare});
     if (differs)
         verdict_fails(verdict, "%s: %s", when, differs);
     free(differs);
@@ -125,7 +127,7 @@ void point_again(const struct subject *subject, const char *work, enum form form
 {
     struct trace_plan plan = {0};
     struct trace_end end = {0};
-    int err = run_case(subject, work, &plan, &end);
+    int err = point_trace(subject, work, &plan, &end);
     verdict->again = end.calls;
     if (err < 0)
         verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
@@ -168,7 +170,7 @@ static bool cut_once(const struct subject *subject, const char *work, struct tra
                      struct verdict *verdict)
 {
     struct trace_end end;
-    int err = run_case(subject, work, plan, &end);
+    int err = point_trace(subject, work, plan, &end);
     if (err < 0)
         verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
     else if (!end.cut)
@@ -205,7 +207,7 @@ static void run_fault(const struct subject *subject, const char *id, const char 
         verdict_fails(verdict, "this is no id of a point");
         return;
     }
-    int err = run_case(subject, work, &plan, &end);
+    int err = point_trace(subject, work, &plan, &end);
     if (err < 0)
         verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
     else if (end.endless || !WIFEXITED(end.status))
@@ -255,7 +257,7 @@ static int run_uncut(struct subject *subject, const char *work, bool note, bool 
     struct trace_plan plan = {.before = note ? note_call : NULL, .user = subject, .memory = memory};
     int err = tree_copy(subject->before, work);
     if (err == 0)
-        err = run_case(subject, work, &plan, end);
+        err = point_trace(subject, work, &plan, end);
     if (err == 0 && !ended_well(end)) {
         struct verdict verdict = {.well = true};
         say_end(end, work, &verdict, "uncut");

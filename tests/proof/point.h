@@ -8,7 +8,7 @@
  *   eN:ERROR    the call is refused once             EN:ERROR    and all after it
  *   sN          half is written and that is said     SN          and of all after it
  *   mN, MN      no memory, once and from then on; N counts requests for memory
- *   rN.K        reorder.h
+ *   rN.K, xN.K  reorder.h
  */
 #ifndef BACKSTOP_PROOF_POINT_H
 #define BACKSTOP_PROOF_POINT_H
@@ -53,6 +53,9 @@ void subject_free(struct subject *subject);
 struct verdict point_run(const struct subject *subject, const char *id, const char *work,
                          bool keep);
 
+/* The case on the tree at `work`, as `plan` says. 0 or -errno. */
+int point_trace(const struct subject *subject, const char *work, struct trace_plan *plan,
+                struct trace_end *end);
 /* From a tree that a cut has left at `work` on: run again, compare. */
 void point_again(const struct subject *subject, const char *work, enum form form,
                  struct verdict *verdict);

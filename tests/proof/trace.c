@@ -335,7 +335,8 @@ static void child(const struct trace_plan *plan)
 {
     int out = open(plan->output, O_WRONLY | O_CREAT | O_TRUNC, 0600),
         in = open("/dev/null", O_RDONLY);
-    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
+        chdir(plan->directory) < 0)
         _exit(125);
     close(in);
     close(out);

@@ -42,12 +42,13 @@ struct call {
 struct trace_plan {
     char *const *argv; /* argv[0] is a path */
     char *const *env;
-    const char *output; /* file that takes stdout and stderr */
-    unsigned die_at;    /* SIGKILL before this call; 0: never */
-    bool die_half;      /* ... after half of what it was to write */
-    unsigned fail_at;   /* this call is refused; 0: none */
-    bool fail_on;       /* and all after it of which `error` is an answer */
-    int error;          /* errno of it; 0: half of it is written and that is said (a short write) */
+    const char *output;    /* file that takes stdout and stderr */
+    const char *directory; /* that it works in */
+    unsigned die_at;       /* SIGKILL before this call; 0: never */
+    bool die_half;         /* ... after half of what it was to write */
+    unsigned fail_at;      /* this call is refused; 0: none */
+    bool fail_on;          /* and all after it of which `error` is an answer */
+    int error; /* errno of it; 0: half of it is written and that is said (a short write) */
     /* Calls for memory are counted and refused, and none else: those of the program, from when the
      * dynamic loader has unmapped its cache. */
     bool memory;

@@ -1,0 +1,45 @@
+/*
+ * reorder.h - the states that a power cut may leave where the file system has not written all that
+ * was called, or not in that order. After ALICE (Pillai and others, OSDI 2014).
+ *
+ * What is assumed of a file system, and nothing more:
+ *   - fsync of a file: its bytes and attributes are durable; not its name
+ *   - fsync of a directory: the names in it; syncfs: everything
+ *   - a name is made, taken away, moved or exchanged wholly or not at all
+ *   - what a sync has made durable stays
+ * So at a cut after call N, of everything since the sync that covers it:
+ *   - names: of one directory's changes a first part is there and the rest is not; directories are
+ *     independent of each other, but for a move that concerns two ("r"). Moreover, up to two
+ * changes missing, or alone there, whatever came before or after ("x"): no file system of today
+ * does that
+ *   - each file has its bytes, its former ones, none, half of them or zeros, with its attributes or
+ *     the former: all files alike, and each alone
+ * /run is not there after a cut.
+ *
+ * Ids: rN.K and xN.K, state K after call N.
+ */
+#ifndef BACKSTOP_PROOF_REORDER_H
+#define BACKSTOP_PROOF_REORDER_H
+
+#include "point.h"
+#include "record.h"
+
+struct reorder {
+    const struct subject *subject;
+    char root[POINT_PATH];
+    struct recording recording;
+    bool *fleeting; /* by node: beneath /run */
+    unsigned calls;
+};
+
+/* Records an uncut run. 0 or -errno; reorder_free() either way. */
+int reorder_make(struct reorder *reorder, const struct subject *subject);
+void reorder_free(struct reorder *reorder);
+
+/* Calls `add` with the id of each state that differs from all before. */
+void reorder_list(const struct reorder *reorder, bool any_order,
+                  void (*add)(const char *id, void *user), void *user);
+struct verdict reorder_run(const struct reorder *reorder, const char *id, const char *work,
+                           bool keep);
+
+#endif
