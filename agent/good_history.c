@@ -113,16 +113,6 @@ int good_history_version(struct good_history *history, const char *path, const s
 
 /* ---- a whole set from an older generation ---- */
 
-/* Index of the set, or set_count. */
-static uint32_t set_index(const struct inventory *good, const char *set)
-{
-    uint32_t i = 0;
-
-    while (i < good->set_count && strcmp(good->set_names[i], set) != 0)
-        i++;
-    return i;
-}
-
 static bool entry_is_intact(const struct good_history *history, const struct entry *entry)
 {
     int fd;
@@ -185,13 +175,13 @@ static int set_replace(struct inventory *newest, uint32_t set, const struct inve
 bool good_history_fall_back(struct good_history *history, const char *set, struct diag *diag)
 {
     struct inventory *newest = history->items;
-    uint32_t index = history->count ? set_index(newest, set) : 0;
+    uint32_t index = history->count ? inventory_set(newest, set) : 0;
 
     if (history->count == 0 || index == newest->set_count)
         return false;
     for (size_t i = 1; i < history->count; i++) {
         const struct inventory *older = &history->items[i];
-        uint32_t older_index = set_index(older, set);
+        uint32_t older_index = inventory_set(older, set);
 
         if (older_index == older->set_count || !set_is_intact(history, older, older_index))
             continue;

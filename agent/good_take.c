@@ -145,16 +145,6 @@ static bool stands_proven(const struct taking *taking, const char *path)
     return now && taking->proven[now - taking->now.entries];
 }
 
-/* Index among the sets of today, or their count. */
-static size_t set_of_today(const struct taking *taking, const char *name)
-{
-    size_t i = 0;
-
-    while (i < taking->now.set_count && strcmp(taking->now.set_names[i], name) != 0)
-        i++;
-    return i;
-}
-
 static bool is_still_lost(const struct taking *taking, const struct lost_item *item, size_t set)
 {
     const struct entry *good = inventory_find(&taking->newest, item->path);
@@ -173,7 +163,7 @@ static int find_wounded(struct taking *taking)
         return error;
     before = lost->count;
     for (size_t i = 0; i < before; i++) {
-        size_t set = set_of_today(taking, lost->items[i].set);
+        size_t set = inventory_set(&taking->now, lost->items[i].set);
         struct lost_item item = lost->items[i];
 
         if (!is_still_lost(taking, &item, set))
@@ -336,14 +326,6 @@ static int read_all(struct taking *taking)
 
 /* ---- compose ---- */
 
-static int find_name(const struct inventory *inventory, const char *name)
-{
-    for (size_t i = 0; i < inventory->set_count; i++)
-        if (strcmp(inventory->set_names[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-
 /* The sets of today, and after them those of the newest generation that are not among them. */
 static int compose_sets(struct taking *taking)
 {
@@ -360,7 +342,7 @@ static int compose_sets(struct taking *taking)
     }
     made->set_count = taking->now.set_count;
     for (size_t i = 0; i < taking->newest.set_count; i++) {
-        if (find_name(made, taking->newest.set_names[i]) >= 0)
+        if (inventory_set(made, taking->newest.set_names[i]) < made->set_count)
             continue;
         made->set_names[made->set_count] = taking->newest.set_names[i];
         made->set_classes[made->set_count++] = taking->newest.set_classes[i];
@@ -373,7 +355,7 @@ static void add_former(struct taking *taking, const struct entry *former)
     struct entry *entry = &taking->made.entries[taking->made.count++];
 
     *entry = *former;
-    entry->set = (uint32_t)find_name(&taking->made, taking->newest.set_names[former->set]);
+    entry->set = inventory_set(&taking->made, taking->newest.set_names[former->set]);
 }
 
 static bool same_but_identity(const struct entry *a, const struct entry *b)
@@ -430,7 +412,7 @@ static void compose_gone(struct taking *taking, const struct entry *former)
     const char *set = taking->newest.set_names[former->set];
     bool unseen = is_bad_set(taking->sets, set) || inventory_is_blind(&taking->now, former->path);
 
-    if (unseen || taking->wounded[set_of_today(taking, set)]) {
+    if (unseen || taking->wounded[inventory_set(&taking->now, set)]) {
         add_former(taking, former);
     } else if (!former->never && taking->started &&
                (inventory_find(taking->started, former->path) ||

@@ -172,6 +172,15 @@ const struct entry *inventory_find(const struct inventory *inventory, const char
     return NULL;
 }
 
+uint32_t inventory_set(const struct inventory *inventory, const char *name)
+{
+    uint32_t i = 0;
+
+    while (i < inventory->set_count && strcmp(inventory->set_names[i], name) != 0)
+        i++;
+    return i;
+}
+
 bool inventory_is_blind(const struct inventory *inventory, const char *path)
 {
     for (size_t i = 0; i < inventory->unread_count; i++) {

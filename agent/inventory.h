@@ -58,6 +58,8 @@ void inventory_free(struct inventory *inventory);
 /* An empty inventory with its arena: 0 or -ENOMEM. */
 int inventory_init(struct inventory *inventory);
 const struct entry *inventory_find(const struct inventory *inventory, const char *path);
+/* Index of the set by name, or set_count. */
+uint32_t inventory_set(const struct inventory *inventory, const char *name);
 /* Nothing is known of path: it is one that could not be read, or beneath it. */
 bool inventory_is_blind(const struct inventory *inventory, const char *path);
 

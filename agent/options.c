@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "text.h"
 
@@ -81,6 +82,17 @@ int options_open(const struct options *options, bool state, struct place *place,
     if (code != EXIT_OK)
         place_close(place);
     return code;
+}
+
+int options_open_as_root(const char *verb, const char *root, struct place *place, struct diag *diag)
+{
+    const struct options options = {.root = root};
+
+    if (geteuid() != 0 && !root) {
+        diag_report(diag, DIAG_ERROR, "%s: only root may do this; use sudo", verb);
+        return EXIT_NOT_HERE;
+    }
+    return options_open(&options, false, place, diag);
 }
 
 const char *size_text(uint64_t bytes, char text[SIZE_TEXT])

@@ -32,6 +32,11 @@ bool options_parse(int argc, char **argv, unsigned allowed, struct options *opti
  */
 int options_open(const struct options *options, bool state, struct place *place, struct diag *diag);
 
+/* For `verb`, that acts on the machine: root's alone, or anybody's on a tree of their own (`root`,
+ * or NULL). As options_open(), without the state. */
+int options_open_as_root(const char *verb, const char *root, struct place *place,
+                         struct diag *diag);
+
 #define SIZE_TEXT 16
 /* "12.3 MiB" */
 const char *size_text(uint64_t bytes, char text[SIZE_TEXT]);

@@ -6,10 +6,9 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "install.h"
-#include "verb.h"
+#include "options.h"
 
 struct install_words {
     struct install_options options;
@@ -128,19 +127,13 @@ int verb_install(int argc, char **argv, struct diag *diag)
 {
     struct install_words words = {.options.run_dir = RUN_DIR};
     struct place place;
-    int error, code;
+    int code;
 
     if (!parse_words(argc, argv, &words, diag))
         return EXIT_USAGE;
-    if (geteuid() != 0 && !words.root) {
-        diag_report(diag, DIAG_ERROR, "install: only root may do this");
-        return EXIT_NOT_HERE;
-    }
-    error = place_open(&place, words.root);
-    if (error) {
-        diag_report(diag, DIAG_ERROR, "%s: %s", words.root ? words.root : "/", strerror(-error));
-        return EXIT_USAGE;
-    }
+    code = options_open_as_root("install", words.root, &place, diag);
+    if (code != EXIT_OK)
+        return code;
     code = install_at(&place, &words, diag);
     place_close(&place);
     return code;

@@ -4,10 +4,9 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "install.h"
-#include "verb.h"
+#include "options.h"
 
 struct uninstall_words {
     struct uninstall_options options;
@@ -81,19 +80,13 @@ int verb_uninstall(int argc, char **argv, struct diag *diag)
 {
     struct uninstall_words words = {.options.run_dir = RUN_DIR};
     struct place place;
-    int error, code;
+    int code;
 
     if (!parse_words(argc, argv, &words, diag))
         return EXIT_USAGE;
-    if (geteuid() != 0 && !words.root) {
-        diag_report(diag, DIAG_ERROR, "uninstall: only root may do this");
-        return EXIT_NOT_HERE;
-    }
-    error = place_open(&place, words.root);
-    if (error) {
-        diag_report(diag, DIAG_ERROR, "%s: %s", words.root ? words.root : "/", strerror(-error));
-        return EXIT_USAGE;
-    }
+    code = options_open_as_root("uninstall", words.root, &place, diag);
+    if (code != EXIT_OK)
+        return code;
     code = uninstall_at(&place, &words, diag);
     place_close(&place);
     return code;

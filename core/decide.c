@@ -287,15 +287,11 @@ static void account_good(struct ledger *ledger, const struct receipt *receipt,
     }
 }
 
-/* From the second failed boot on, and out of the ordinary stance, the initramfs reports itself
- * (ticket_asks_for_report); silence then means that it was not reached. */
 static void account_reach(struct ledger *ledger, enum phase phase)
 {
-    int would_report = ledger->failures > 0 || ledger->stance != STANCE_NORMAL;
-
     if (phase != PHASE_FIRMWARE)
         ledger->unreached = 0;
-    else if (would_report)
+    else if (boot_asks_for_report(ledger->failures, (enum stance)ledger->stance))
         count_up(&ledger->unreached);
 }
 

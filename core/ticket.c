@@ -108,7 +108,12 @@ int ticket_masks_drivers(const struct ticket *ticket)
 
 int ticket_asks_for_report(const struct ticket *ticket)
 {
-    return ticket->failures > 0 || ticket->stance != STANCE_NORMAL;
+    return boot_asks_for_report(ticket->failures, (enum stance)ticket->stance);
+}
+
+int boot_asks_for_report(unsigned failures, enum stance stance)
+{
+    return failures > 0 || stance != STANCE_NORMAL;
 }
 
 /* Where NVRAM refused the ledger it refused the report too: silence says nothing there. */

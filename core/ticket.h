@@ -50,6 +50,9 @@ int ticket_wants_recovery(const struct ticket *ticket); /* stance is recovery */
 int ticket_masks_drivers(const struct ticket *ticket);  /* recovery at drivers-off or above */
 /* The initramfs of this boot reports itself, so that its silence means that it was not reached. */
 int ticket_asks_for_report(const struct ticket *ticket);
+/* The rule alone, for who has but a ledger: from the second failed boot on, and out of the ordinary
+ * stance. */
+int boot_asks_for_report(unsigned failures, enum stance stance);
 /*
  * Of the failed boots in a row, none that would have reported reached the initramfs, and none left
  * a trace: another system was chosen in the boot menu, the machine was switched off there, or the
