@@ -853,7 +853,7 @@ static int purge_again(const struct item *item)
     bool begun = last && is_begun(last);
     journal_free(&journal);
     if (begun && item->yard_fd >= 0 && fsync(item->yard_fd) < 0)
-        return tell(item, -errno, item->held.held_at, "not known to be durable");
+        return tell(item, -errno, item->held->held_at, "not known to be durable");
     return begun ? note(item, "purge", "done", 0, NULL) : 0;
 }
 
