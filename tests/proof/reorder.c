@@ -458,8 +458,8 @@ static char *bytes_by_fate(const struct version *version, const struct version *
 static void put_bytes(struct making *making, const struct made *made, const char *bytes,
                       size_t size)
 {
-    char *renamed =
-        path_is_record(made->path) && size ? record_rename_inode(bytes, inode_made, making) : NULL;
+    bool text = path_are_records(made->path) && size && !memchr(bytes, '\0', size);
+    char *renamed = text ? records_rename_inodes(bytes, inode_made, making) : NULL;
     const char *from = renamed ? renamed : bytes;
     size_t length = renamed ? strlen(renamed) : size;
     int fd = open(made->path, O_WRONLY | O_CLOEXEC);
