@@ -14,6 +14,8 @@ const struct flash_case flash_cases[] = {
     {"ledger-create", "the stage's first ledger", FLASH_LEDGER, "BackstopLedger", "next"},
     {"ledger-update", "the ledger of the boot after a failed one", FLASH_LEDGER, "BackstopLedger",
      "good next next"},
+    {"ledger-after-good", "the ledger of the boot after a good one", FLASH_LEDGER, "BackstopLedger",
+     "good next"},
     {"ledger-recovery", "the ledger that begins a recovery", FLASH_LEDGER, "BackstopLedger",
      "good next next next next"},
     {"receipt-create", "the first receipt", FLASH_RECEIPT, "BackstopReceipt", "good"},

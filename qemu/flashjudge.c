@@ -217,6 +217,32 @@ static int judge_collected(const struct flash_log *log, const struct facts *cut,
     return judge_count(boot, &expected, "the boot after the cut", verdict);
 }
 
+/*
+ * The count follows from what is stored; and that is all of it from before the logged boot, or all
+ * of it from after: no two variables that only together make a history.
+ */
+static int judge_updated(const struct flash_log *log, const struct facts *cut,
+                         const struct small_boot *boot, struct flash_verdict *verdict)
+{
+    struct expectation expected = {0}, whole[2] = {{0}, {0}};
+    struct facts shown = *cut;
+    TEXT_AUTO said = ticket_text(boot);
+
+    expect(cut, &expected);
+    for (int i = 0; i < 2; i++) {
+        shown.ledger = log->ledger[i];
+        shown.receipt = log->receipt[i];
+        expect(&shown, &whole[i]);
+    }
+    if (!meets(boot, &whole[0]) && !meets(boot, &whole[1]))
+        return fail(verdict,
+                    text_format("the boot after the cut: %s; due are number=%u failures=%u "
+                                "or number=%u failures=%u",
+                                said, whole[0].number, whole[0].failures, whole[1].number,
+                                whole[1].failures));
+    return judge_count(boot, &expected, "the boot after the cut", verdict);
+}
+
 /* What the ticket says is what is stored, and stored where it says. */
 static int judge_stored(const struct facts *facts, const struct small_boot *boot,
                         struct flash_verdict *verdict)
@@ -284,7 +310,6 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
-    struct expectation expected = {0};
     struct small_boot boot;
     struct facts cut;
     int settled;
@@ -299,11 +324,10 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
         return settled;
     verdict->hidden = boot.found == FOUND_ABSENT && log->ledger[0].there;
     verdict->detail = ticket_text(&boot);
-    expect(&cut, &expected);
     if (log->flash_case->kind == FLASH_COLLECTION)
         settled = judge_collected(log, &cut, &boot, verdict);
     else
-        settled = judge_count(&boot, &expected, "the boot after the cut", verdict);
+        settled = judge_updated(log, &cut, &boot, verdict);
     facts_read(facts, vars, disk);
     return settled == 0 ? judge_stored(facts, &boot, verdict) : settled;
 }

@@ -99,8 +99,14 @@ static char *disk_drive(const struct machine_setup *setup)
                        more, setup->disk_rules, setup->disk, setup->disk_stops ? "stop" : "report");
 }
 
+/* Of OVMF's 4 MiB build: the variables' flash ends where the code's begins, which ends at 4 GiB. */
+#define VARS_ADDRESS 0xffc00000u
+#define VARS_SIZE 540672u
+
 static char *vars_drive(const struct machine_setup *setup)
 {
+    if (setup->vars_in_memory)
+        return text_format("if=pflash,unit=1,driver=null-co,size=%u,read-zeroes=on", VARS_SIZE);
     if (setup->vars_log == NULL)
         return text_format("if=pflash,unit=1,format=raw,cache=unsafe,file=%s", setup->vars);
     return text_format("if=pflash,unit=1,driver=blklogwrites,file.driver=file,file.filename=%s,"
@@ -113,6 +119,11 @@ static void add_drives(struct arguments *arguments, const struct machine_setup *
 {
     add(arguments, "-drive", text_copy("if=pflash,unit=0,format=raw,readonly=on,file=" OVMF_CODE));
     add(arguments, "-drive", vars_drive(setup));
+    if (setup->vars_in_memory) {
+        add(arguments, "-device",
+            text_format("loader,file=%s,addr=0x%x,force-raw=on", setup->vars, VARS_ADDRESS));
+        add(arguments, "-no-shutdown", NULL);
+    }
     if (setup->disk != NULL) {
         add(arguments, "-drive", disk_drive(setup));
         add(arguments, "-device", text_copy("virtio-blk-pci,drive=disk"));
@@ -379,6 +390,18 @@ void machine_look(struct machine *machine)
 static double seconds(const struct timeval *time)
 {
     return (double)time->tv_sec + (double)time->tv_usec / 1e6;
+}
+
+int machine_flash_save(struct machine *machine, const char *path)
+{
+    TEXT_AUTO command = text_format("{\"execute\":\"pmemsave\",\"arguments\":{\"val\":%u,"
+                                    "\"size\":%u,\"filename\":\"%s\"}}\n",
+                                    VARS_ADDRESS, VARS_SIZE, path);
+
+    if (send(machine->fds[MACHINE_QMP], command, strlen(command), MSG_NOSIGNAL) !=
+        (ssize_t)strlen(command))
+        return -errno;
+    return 0;
 }
 
 void machine_kill(struct machine *machine)

@@ -26,6 +26,12 @@ struct machine_setup {
     const char *vars;     /* this machine's own copy of OVMF_VARS */
     const char *payload;  /* raw image, read only; NULL: none */
     const char *vars_log; /* each program and erasure of vars, see writelog.h; NULL: none is kept */
+    /*
+     * The flash is in memory alone: vars is loaded into it and not written; machine_flash_save()
+     * gives what became of it. A program then costs a hundredth, which garbage collections are made
+     * of. The machine stays, stopped, when it has switched itself off or was reset.
+     */
+    bool vars_in_memory;
     bool small;       /* firmware and what it starts are all that runs: no channel, little memory */
     const char *seed; /* FAT image for cloud-init, read only; NULL: none */
     bool pvpanic;     /* a device by which the guest's kernel tells of its panic */
@@ -81,6 +87,9 @@ void machine_picture(struct machine *machine, const char *path);
  */
 void machine_look(struct machine *machine);
 #define MACHINE_SCREEN_MS 10000
+/* Has QEMU write the flash, that of a machine with vars_in_memory, to a file: done when QMP
+ * returns. 0 or -errno. */
+int machine_flash_save(struct machine *machine, const char *path);
 /* SIGKILL, which is what a power cut is; nothing to do if it is off. */
 void machine_kill(struct machine *machine);
 

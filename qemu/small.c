@@ -148,9 +148,17 @@ static uint32_t field(const char *line, const char *name)
     return at != NULL ? (uint32_t)strtoul(at + strlen(key), NULL, 10) : UINT32_MAX;
 }
 
+/* A boot and what is known of its end. */
+struct watch {
+    struct small_boot *boot;
+    struct machine *machine;
+    const char *save; /* where the flash goes at the end; NULL: it is in its file */
+    bool asked, saved;
+};
+
 static void console_taken(void *context, const char *line)
 {
-    struct small_boot *boot = context;
+    struct small_boot *boot = ((struct watch *)context)->boot;
 
     boot->firmware = boot->firmware || strstr(line, "BdsDxe:") != NULL;
     line = strstr(line, "TICKET ");
@@ -175,25 +183,31 @@ static void channel_taken(void *context, const struct channel_message *message)
 
 static void qmp_taken(void *context, const struct qmp_message *message)
 {
-    struct small_boot *boot = context;
+    struct watch *watch = context;
 
+    if (message->kind == QMP_RETURN && watch->asked)
+        watch->saved = true;
     if (message->kind != QMP_SHUTDOWN)
         return;
-    boot->off = strcmp(message->reason, "guest-shutdown") == 0;
-    boot->end = boot->off ? "switched itself off" : "was reset";
+    watch->boot->off = strcmp(message->reason, "guest-shutdown") == 0;
+    watch->boot->end = watch->boot->off ? "switched itself off" : "was reset";
+    if (watch->save != NULL)
+        watch->asked = machine_flash_save(watch->machine, watch->save) == 0;
 }
 
-/* Processor time of a process in seconds; proc(5), stat. */
+/* Processor time of a process in seconds; proc(5), stat. Files there have no size to go by. */
 static double processor_time(pid_t pid)
 {
     TEXT_AUTO path = text_format("/proc/%d/stat", (int)pid);
-    TEXT_AUTO text = file_read(path, NULL);
-    const char *behind = text != NULL ? strrchr(text, ')') : NULL;
     unsigned long user = 0, system = 0;
+    FILE *file = fopen(path, "re");
 
-    if (behind == NULL ||
-        sscanf(behind, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) < 2)
+    if (file == NULL)
         return 0;
+    if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &system) < 2)
+        user = system = 0;
+    fclose(file);
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -206,8 +220,8 @@ static double now(void)
 }
 
 /* The limits are of work that the machine does and nothing comes of, so that neither a busy host
- * nor a long garbage collection (half a million programs) makes a machine look dead. */
-#define WORK_IN_VAIN 15.0 /* a boot takes 3 */
+ * nor a garbage collection that is logged makes a machine look dead. */
+#define WORK_IN_VAIN 20.0 /* a boot takes 3, one that collects 4 */
 #define IDLE_SECONDS 60.0 /* in which a machine that waits for nothing would have had its turn */
 
 struct progress {
@@ -240,10 +254,25 @@ static bool hangs(struct progress *progress, pid_t pid, bool said)
     return work - progress->work_then > WORK_IN_VAIN || now() - progress->idle_since > IDLE_SECONDS;
 }
 
+/* To the end of the machine, or until its flash is saved. */
+static void follow(struct watch *watch, struct progress *progress)
+{
+    long said;
+
+    watch->boot->end = "QEMU ended";
+    while (!watch->saved && (said = machine_pump(watch->machine, 500)) >= 0) {
+        if (!hangs(progress, watch->machine->pid, said > 0))
+            continue;
+        watch->boot->end = "hangs";
+        return;
+    }
+}
+
 int small_boot(const char *dir, const char *log, struct small_boot *boot)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    TEXT_AUTO saved = text_format("%s/vars.saved", dir);
     TEXT_AUTO console = text_format("%s/console.log", dir);
     TEXT_AUTO errors = text_format("%s/qemu.log", dir);
     struct machine_setup setup = {.accel = "tcg",
@@ -252,11 +281,12 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
                                   .console = console,
                                   .errors = errors,
                                   .vars_log = log,
+                                  .vars_in_memory = log == NULL,
                                   .small = true};
-    struct machine_taker taker = {console_taken, channel_taken, qmp_taken, boot};
     struct machine machine;
+    struct watch watch = {.boot = boot, .machine = &machine, .save = log == NULL ? saved : NULL};
+    struct machine_taker taker = {console_taken, channel_taken, qmp_taken, &watch};
     struct progress progress = {.vars = vars};
-    long said;
     int error = log != NULL ? file_write(log, "", 0) : 0;
 
     memset(boot, 0, sizeof *boot);
@@ -264,12 +294,10 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
         error = machine_start(&machine, &setup, &taker);
     if (error < 0)
         return error;
-    boot->end = "QEMU ended";
-    while ((said = machine_pump(&machine, 500)) >= 0)
-        if (hangs(&progress, machine.pid, said > 0)) {
-            boot->end = "hangs";
-            break;
-        }
+    follow(&watch, &progress);
     machine_kill(&machine);
+    if (log == NULL && watch.saved && rename(saved, vars) < 0)
+        return -errno;
+    /* A machine that hangs leaves its flash behind in memory alone; nothing is made of it. */
     return 0;
 }
