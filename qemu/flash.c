@@ -306,24 +306,34 @@ static bool is_alike(const struct walk *walk, size_t index)
     return false;
 }
 
-/* A short run takes points from all over the case. */
-static bool is_chosen(const struct options *options, const struct flash_log *log, size_t index)
+static size_t common_divisor(size_t a, size_t b)
 {
-    size_t limit = (size_t)options->limit;
+    return b == 0 ? a : common_divisor(b, a % b);
+}
 
-    return limit == 0 || limit >= log->count || index == 0 || index + 1 == log->count ||
-           index * limit / log->count != (index - 1) * limit / log->count;
+/* Points are taken in steps of about the golden section, so that those of a run that ends early lie
+ * all over the case. A step that has no divisor with the count comes by each of them. */
+static size_t step_of(size_t count)
+{
+    size_t step = count * 618 / 1000;
+
+    while (step > 1 && common_divisor(step, count) > 1)
+        step--;
+    return step > 0 ? step : 1;
 }
 
 static bool judge_all(const struct options *options, const struct flash_log *log,
                       struct results *results, const struct walk *walk)
 {
-    size_t running = 0;
+    size_t running = 0, step = step_of(log->count), number = log->count;
     bool sound = true;
 
-    for (size_t i = 0; i < log->count && sound && !time_is_up(options); i++) {
-        if (!is_chosen(options, log, i) || result_like(results, walk->hashes[i]) != NULL ||
-            is_alike(walk, i))
+    if (options->limit > 0 && (size_t)options->limit < number)
+        number = (size_t)options->limit;
+    for (size_t n = 0; n < number && sound && !time_is_up(options); n++) {
+        size_t i = n * step % log->count;
+
+        if (result_like(results, walk->hashes[i]) != NULL || is_alike(walk, i))
             continue;
         if (running == (size_t)options->jobs) {
             sound = reap_one();
@@ -468,7 +478,7 @@ static int usage(const char *complaint, const char *word)
     fputs("usage: rig flash [options] [CASE...]      (none: all)\n"
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start no point after so long; what was left out is said\n"
-          "  --limit N         about N points a case, from all over it\n"
+          "  --limit N         N points a case, from all over it\n"
           "  --fresh           judge again what was judged\n"
           "  --point CASE:N    one point, judged again; what it leaves is kept\n"
           "  --dir DIR         results and logs (default build/proof/flash)\n"

@@ -7,3 +7,10 @@ PROOF_PARTS += proof-flash:1
 .PHONY: proof-flash
 proof-flash: $(FLASH_NEEDS)
 	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(if $(PROOF_BUDGET),$(PROOF_LIMIT)) $(FLASH_CASES)
+
+#: make proof-mutants-flash  known-bad stages, each of which flash must find
+PROOF_MUTANTS += proof-mutants-flash
+
+.PHONY: proof-mutants-flash
+proof-mutants-flash: $(FLASH_NEEDS)
+	$(Q)RIG_PROGRAM=$(B)/qemu/rig NEXT=$(B)/efi/ovmf_next.efi qemu/flash_mutants.sh $(B)/mutants

@@ -221,7 +221,7 @@ static double now(void)
 
 /* The limits are of work that the machine does and nothing comes of, so that neither a busy host
  * nor a garbage collection that is logged makes a machine look dead. */
-#define WORK_IN_VAIN 20.0 /* a boot takes 3, one that collects 4 */
+#define WORK_IN_VAIN 8.0  /* a boot takes 3, one that collects 4, and each says something */
 #define IDLE_SECONDS 60.0 /* in which a machine that waits for nothing would have had its turn */
 
 struct progress {

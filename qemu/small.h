@@ -43,7 +43,7 @@ int small_conf(const char *disk, const char *name, bool retire, char **reason);
 
 /*
  * One boot of dir/disk.raw with dir/vars.fd; log: what it programs, see machine.h; NULL: none. Ends
- * when the machine does, or when it hangs: QEMU has used the processor time of five boots without a
+ * when the machine does, or when it hangs: QEMU has used the processor time of two boots without a
  * word on the console (one that is logged: and without a program of the flash), or none at all for
  * a minute; vars.fd is then as it was. 0, or -errno where no boot could be made.
  */
