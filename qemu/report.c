@@ -54,6 +54,7 @@ static struct json_object *parse_file(const char *path)
 static void result_add(struct report *report, const char *name, const char *dir, const char *path,
                        bool is_state)
 {
+    TEXT_AUTO trial = text_format("%s/try.json", dir);
     struct result *result;
     struct stat st = {0};
 
@@ -69,10 +70,13 @@ static void result_add(struct report *report, const char *name, const char *dir,
     result->is_state = is_state;
     result->when = utc(st.st_mtime);
     result->json = parse_file(path);
+    result->trial = parse_file(trial);
     if (result->json == NULL)
         result->verdict = VERDICT_UNFINISHED;
+    else if (member_true(result->json, "passed") && member_number(result->trial, "code") < 1)
+        result->verdict = VERDICT_PASSED;
     else
-        result->verdict = member_true(result->json, "passed") ? VERDICT_PASSED : VERDICT_FAILED;
+        result->verdict = VERDICT_FAILED;
     if (result->json == NULL)
         result->json = json_object_new_object();
     if (is_state && *member_text(result->json, "provides") != '\0')
@@ -200,6 +204,7 @@ void report_free(struct report *report)
         free(report->results[i].dir);
         free(report->results[i].when);
         json_object_put(report->results[i].json);
+        json_object_put(report->results[i].trial);
     }
     for (size_t i = 0; i < report->layer_count; i++)
         layer_free(&report->layers[i]);
@@ -207,6 +212,15 @@ void report_free(struct report *report)
     free(report->layers);
     free(report->made);
     memset(report, 0, sizeof *report);
+}
+
+const char *result_reason(const struct result *result)
+{
+    const char *reason = member_text(result->json, "reason");
+
+    if (result->verdict == VERDICT_UNFINISHED)
+        return "There is no result: the run ended before this scenario did, or it still runs.";
+    return *reason != '\0' ? reason : member_text(result->trial, "answer");
 }
 
 size_t report_verdicts(const struct report *report, enum verdict verdict, bool states)

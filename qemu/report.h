@@ -24,9 +24,10 @@ struct result {
     char *id;   /* for links: letters, digits and '-', unique in the report */
     char *dir;
     enum verdict verdict;
-    bool is_state;            /* made for others to start from */
-    char *when;               /* UTC, of the result's file */
-    struct json_object *json; /* of result.json; an empty object where there is none */
+    bool is_state;             /* made for others to start from */
+    char *when;                /* UTC, of the result's file */
+    struct json_object *json;  /* of result.json; an empty object where there is none */
+    struct json_object *trial; /* of try.json, or NULL: an update that did harm has failed */
 };
 
 /* What a proof's points-*.jsonl say; a later line on a point takes the place of an earlier. */
@@ -53,6 +54,8 @@ struct report {
 int report_read(struct report *report, const char *results, const char *states, const char *proofs,
                 char **reason);
 void report_free(struct report *report);
+/* Why it did not pass, in words. */
+const char *result_reason(const struct result *result);
 size_t report_verdicts(const struct report *report, enum verdict verdict, bool states);
 
 /* Writes report.html, junit.xml and report.json into dir, each as a whole. 0, or -errno with a

@@ -23,7 +23,7 @@ static void junit_case(FILE *file, const char *suite, const struct result *resul
            result->name, member_number(result->json, "seconds"));
     if (result->verdict == VERDICT_FAILED)
         markup(file, "      <failure type=\"failed\" message=\"%s\">%s</failure>\n",
-               member_text(result->json, "reason"), member_text(result->json, "proves"));
+               result_reason(result), member_text(result->json, "proves"));
     if (result->verdict == VERDICT_UNFINISHED)
         fputs("      <error type=\"unfinished\" message=\"there is no result\"/>\n", file);
     fputs("    </testcase>\n", file);
@@ -100,6 +100,7 @@ static struct json_object *result_json(const struct result *result)
     json_object_object_add(object, "when", json_object_new_string(result->when));
     json_object_object_add(object, "dir", json_object_new_string(result->dir));
     json_object_object_add(object, "result", json_object_get(result->json));
+    json_object_object_add(object, "try", json_object_get(result->trial));
     return object;
 }
 

@@ -89,13 +89,6 @@ static void summary(FILE *file, const struct report *report)
     fputs("</dl>\n</header>\n<main>\n", file);
 }
 
-static const char *reason_of(const struct result *result)
-{
-    if (result->verdict == VERDICT_UNFINISHED)
-        return "There is no result: the run ended before this scenario did, or it still runs.";
-    return member_text(result->json, "reason");
-}
-
 static void failures(FILE *file, const struct report *report)
 {
     bool any = false;
@@ -113,7 +106,7 @@ static void failures(FILE *file, const struct report *report)
         markup(file,
                "<div class=\"failure\"><h3><a href=\"#%s\">%s</a></h3><p "
                "class=\"reason\">%s</p></div>\n",
-               result->id, result->name, reason_of(result));
+               result->id, result->name, result_reason(result));
     }
     if (any)
         fputs("</section>\n", file);
@@ -247,7 +240,9 @@ static void scenario_section(FILE *file, const struct result *result)
     verdict_badge(file, result->verdict);
     markup(file, "</h2>\n<p class=\"title\">%s</p>\n", member_text(result->json, "title"));
     if (result->verdict != VERDICT_PASSED)
-        markup(file, "<p class=\"reason\">%s</p>\n", reason_of(result));
+        markup(file, "<p class=\"reason\">%s</p>\n", result_reason(result));
+    else if (*member_text(result->trial, "answer") != '\0')
+        markup(file, "<p><b>Answer:</b> %s</p>\n", member_text(result->trial, "answer"));
     if (*member_text(result->json, "proves") != '\0')
         markup(file, "<p><b>Proves:</b> %s</p>\n", member_text(result->json, "proves"));
     markup(file, "<p class=\"meta\">%s%s%s%s%s, %zu boots, %.1f s of the host</p>\n", result->when,

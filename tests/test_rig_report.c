@@ -251,6 +251,22 @@ static void results_are_found_and_ordered(void **state)
     report_free(&report);
 }
 
+static void an_update_that_did_harm_has_failed(void **state)
+{
+    struct report report;
+
+    (void)state;
+    put("out/fine/result.json", "{\"passed\":true}");
+    put("out/fine/try.json", "{\"code\":0,\"answer\":\"boots well\"}");
+    put("out/harm/result.json", "{\"passed\":true}");
+    put("out/harm/try.json", "{\"code\":12,\"answer\":\"hangs\"}");
+    read_all(&report);
+    assert_int_equal(report.results[0].verdict, VERDICT_FAILED);
+    assert_string_equal(result_reason(&report.results[0]), "hangs");
+    assert_int_equal(report.results[1].verdict, VERDICT_PASSED);
+    report_free(&report);
+}
+
 static void a_directory_that_is_not_there_is_said(void **state)
 {
     struct report report;
@@ -426,6 +442,8 @@ int main(void)
         cmocka_unit_test(a_stage_nobody_saw_is_part_of_the_one_before),
         cmocka_unit_test(impossible_times_stay_in_the_drawing),
         cmocka_unit_test_setup_teardown(results_are_found_and_ordered, scratch_make,
+                                        scratch_remove),
+        cmocka_unit_test_setup_teardown(an_update_that_did_harm_has_failed, scratch_make,
                                         scratch_remove),
         cmocka_unit_test(a_directory_that_is_not_there_is_said),
         cmocka_unit_test_setup_teardown(the_last_line_on_a_point_counts, scratch_make,
