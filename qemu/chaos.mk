@@ -3,6 +3,7 @@
 #: make proof-mutants-chaos  known-bad builds, each of which chaos must find
 CHAOS_BOOTS ?= 500
 PROOF_PARTS += proof-chaos:1
+PROOF_MUTANTS += proof-mutants-chaos
 
 .PHONY: proof-chaos proof-mutants-chaos
 proof-chaos: rig-ready
