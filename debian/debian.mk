@@ -61,7 +61,7 @@ DEPS := gcc make libc6-dev clang lld llvm clang-format libclang-rt-dev gnu-efi p
         libefivar-dev libefiboot-dev libblkid-dev libarchive-dev libinih-dev libjson-c-dev \
         libsystemd-dev libssl-dev libcmocka-dev libext2fs-dev comerr-dev \
         debhelper dpkg-dev fakeroot \
-        qemu-system-x86 qemu-utils ovmf mmdebstrap uidmap mtools dosfstools e2fsprogs xfsprogs btrfs-progs fdisk \
+        qemu-system-x86 qemu-utils ovmf dkms mmdebstrap uidmap mtools dosfstools e2fsprogs xfsprogs btrfs-progs fdisk \
         linux-headers-amd64 zstd cpio kmod acl attr \
         chromium libxml2-utils \
         shellcheck valgrind man-db bash-completion systemd openssl

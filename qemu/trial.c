@@ -180,7 +180,7 @@ static int try(struct rig *rig, const struct trial_options *options)
 
     if (directory_make(rig->dir) < 0)
         return complain(-EIO, "the rig's directory cannot be made: see --rig");
-    trial.session.accel = machine_accel(cache);
+    trial.session.accel = rig->accel = machine_accel(cache);
     error = perform(&trial, dir, &reason);
     code = error == 0 ? answer(&trial) : complain(error, reason);
     trial_free(&trial);

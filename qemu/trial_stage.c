@@ -4,6 +4,7 @@
 #include "enter.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -153,8 +154,16 @@ static int way_in(struct trial *trial, const char *parts, char **reason)
 static int own_disk(struct trial *trial, char **reason)
 {
     const char *state = trial->options->backstop == WISH_NOT ? "base" : "ready";
-    int error = state_prepare(trial->rig, state, reason);
+    int error, out;
 
+    /* What is told of the making of states is no part of the answer. */
+    fflush(stdout);
+    out = dup(STDOUT_FILENO);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    error = state_prepare(trial->rig, state, reason);
+    fflush(stdout);
+    dup2(out, STDOUT_FILENO);
+    close(out);
     return error == 0 ? state_copy(trial->rig, state, trial->session.dir, reason) : error;
 }
 

@@ -1,9 +1,10 @@
 #: make try-ready   what `qemu/rig try` needs beside the image: the agent, Backstop's package, scripts
+#: make proof-try   `qemu/rig try` on other people's packages and images, good and deliberately broken
 RIG_TRY := $(RIG)/try
 # The libraries that Backstop's package needs, for machines of the host's own Debian that lack them.
 RIG_TRY_LIBS := libarchive13 libefiboot1 libefivar1 libinih1 libjson-c5
 
-.PHONY: try-ready
+.PHONY: try-ready proof-try
 try-ready: $(RIG_PROGRAM) rig-image $(RIG_TRY)/stamp
 
 # Runs in any distribution: it brings its own libc.
@@ -22,3 +23,15 @@ $(RIG_TRY)/stamp: $(RIG)/rig-agent-static $(DEB) qemu/image/mkpayload.sh $(sort 
 	$(Q)cp $(DEB) $(RIG_TRY)/backstop.deb
 	$(Q)qemu/try/mklibraries.sh $(RIG_TRY)/libraries $(RIG_TRY_LIBS)
 	$(Q)touch $@
+
+# Made once: the archive's newest packages in machines and updates that are not ours.
+$(RIG)/foreign/stamp: qemu/try/mkforeign.sh
+	$(call say,DEBIAN,$(@D))
+	$(Q)qemu/try/mkforeign.sh $(@D) && touch $@
+
+$(RIG)/third/stamp: qemu/try/mkthird.sh
+	$(call say,KBUILD,$(@D))
+	$(Q)qemu/try/mkthird.sh $(KVER) $(@D) && touch $@
+
+proof-try: rig-ready try-ready $(RIG)/foreign/stamp $(RIG)/third/stamp
+	$(Q)qemu/try/proof.sh $(RIG) $(if $(PROOF_BUDGET),--budget $(PROOF_BUDGET))

@@ -210,6 +210,30 @@ static void defaults_and_values(void **state)
     assert_string_equal(options.command, "reboot -f");
 }
 
+/* The example for pipelines is taken as it stands, its variables being files that are there. */
+static void the_example_is_taken(void **state)
+{
+    TEXT_AUTO script = file_read(SOURCE_DIR "/qemu/try/ci-example.sh", NULL);
+    char *line, *words[STEP_WORDS_MAX] = {NULL};
+    struct trial_options options;
+    TEXT_AUTO reason = NULL;
+    int count;
+
+    (void)state;
+    assert_non_null(script);
+    line = strstr(script, "rig try");
+    assert_non_null(line);
+    line[strcspn(line, "|\n")] = '\0';
+    count = text_words(line, words, STEP_WORDS_MAX - 1);
+    assert_true(count > 3);
+    for (int i = 0; i < count; i++)
+        if (strcmp(words[i], "$UPDATE") == 0)
+            strcpy(words[i], "/bin/sh");
+    assert_int_equal(trial_parse(&options, count - 1, words + 1, &reason), 0);
+    assert_string_equal(options.updates.paths[0], "/bin/sh");
+    assert_string_equal(options.out, "result");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +242,7 @@ int main(void)
         cmocka_unit_test(words_of_verdicts),
         cmocka_unit_test(lines),
         cmocka_unit_test(defaults_and_values),
+        cmocka_unit_test(the_example_is_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

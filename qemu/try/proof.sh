@@ -1,0 +1,90 @@
+#!/bin/sh
+# proof.sh RIG-DIR [--budget SECONDS] [--fresh] [--point NAME] - `rig try` on other people's packages
+# and on machines unlike the rig's own, good and deliberately broken; each must come to its verdict.
+# Results are kept by a hash of what is under test: what passed or failed with all the same is not run
+# again. Exit code 0 if nothing failed.
+set -eu
+here=$(dirname "$0")
+dir=$1
+shift
+budget=1000000 only='' fresh=''
+while [ $# -gt 0 ]; do
+    case $1 in
+    --budget) budget=$2; shift ;;
+    --point) only=$2; shift ;;
+    --fresh) fresh=yes ;;
+    *)
+        echo "proof.sh: $1: not understood; the first lines of this file tell" >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+third=$dir/third foreign=$dir/foreign
+program=$dir/../qemu/rig
+points=$dir/../proof/try
+mkdir -p "$points"
+key=$(sha256sum "$program" "$0" "$dir/try/backstop.deb" "$here"/*.sh "$third"/*.tar "$third"/*.deb |
+    sha256sum | cut -c1-16)
+results=$points/points-$key.jsonl
+[ -z "$fresh" ] || rm -f "$results"
+touch "$results"
+start=$(date +%s) passed=0 failed=0 left=0 total=0
+
+# point NAME CODE ARGUMENTS...: one machine, whose verdict must have this exit code
+point() {
+    name=$1 wanted=$2
+    shift 2
+    [ -z "$only" ] || [ "$only" = "$name" ] || return 0
+    total=$((total + 1))
+    before=$(grep -F "{\"id\":\"$name\"," "$results" || :)
+    if [ -z "$before" ] || [ -n "$only" ]; then
+        if [ $(($(date +%s) - start)) -ge "$budget" ]; then
+            left=$((left + 1))
+            return 0
+        fi
+        code=0
+        said=$("$program" --rig "$dir" --scenarios "$here/../scenarios" try --out "$points/$name" "$@" \
+            2>"$points/$name.log") || code=$?
+        [ -n "$said" ] || said=$(tail -n 1 "$points/$name.log")
+        result=failed
+        [ "$code" != "$wanted" ] || result=passed
+        before="{\"id\":\"$name\",\"result\":\"$result\",\"detail\":\"exit code $code, wanted $wanted: $(
+            printf %s "$said" | tr '"\134' "'/")\"}"
+        printf '%s\n' "$before" >>"$results"
+    fi
+    case $before in
+    *'"result":"passed"'*) passed=$((passed + 1)) word=PASS ;;
+    *) failed=$((failed + 1)) word=FAIL ;;
+    esac
+    detail=${before#*'"detail":"'}
+    printf '%s %-22s %s\n' "$word" "$name" "${detail%'"}'}"
+}
+
+# A kernel driver by DKMS, on the rig's own Debian.
+load='--run depmod'
+# shellcheck disable=SC2086 # words
+{
+    point driver-good 0 --update "$third/good" $load
+    point driver-bad 10 --update "$third/bad" $load --watch 0
+    point driver-bad-alone 11 --update "$third/bad" $load --watch 0 --no-backstop
+    point driver-late 13 --update "$third/late" $load --watch 5
+}
+point module-other-kernel 2 --image "$foreign/grub.qcow2" \
+    --update "$(find "$third/good" -name acpi_call.ko)"
+point package-good 0 --update "$third/testfiles.deb" --watch 0
+# All processors spin with interrupts off.
+point hang 12 --update "$dir/outbox/driver-2.1/acme_sentry.ko" --watch 0 --no-backstop --silence 120
+# Somebody's cloud image: another layout, another kernel, no serial console; ClamAV in it.
+point foreign-good 0 --image "$foreign/grub.qcow2" --update "$third/clamav-good.tar" \
+    --set "$third/clamav.conf" --check "$third/clamav-works" --watch 0
+point foreign-alone 11 --image "$foreign/grub.qcow2" --watch 0 --no-backstop \
+    --run 'printf "[Service]\nExecStart=/bin/sh -c \"echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger\"\n[Install]\nWantedBy=sysinit.target\n" >/etc/systemd/system/crash.service; systemctl enable crash.service'
+point foreign-content-bad 10 --image "$foreign/grub.qcow2" --update "$third/clamav-bad.tar" \
+    --set "$third/clamav.conf" --check "$third/clamav-works" --watch 0
+# A root that cannot be written from outside: cloud-init lets the agent in.
+point btrfs-good 0 --image "$foreign/btrfs.raw" --update "$third/clamav-good.tar" --watch 0
+
+echo "try: $total points, $passed ended well, $left left out"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
