@@ -169,6 +169,7 @@ static void record(struct trial *trial, enum ending ending)
         text_format("boot %u: %s%s%s", boot->index, ending_string(ending),
                     boot->where != NULL ? ", " : "", boot->where != NULL ? boot->where : "");
 
+    boot_cut(&trial->session, "switched off");
     trial->boots[trial->count++] = (struct trial_boot){ending, recovery};
     progress(trial, text);
 }
