@@ -18,6 +18,7 @@ SETS        := $(sort $(wildcard agent/sets.d/*.conf))
 EMPTY_DIRS  := $(SYSCONFDIR)/backstop/sets.d $(SYSCONFDIR)/backstop/backstop.conf.d \
                $(foreach base,$(SYSCONFDIR)/backstop $(LIBDIR),$(base)/check/required.d $(base)/check/wanted.d)
 
+# agetty looks into /run/issue.d only where there is no /etc/issue: a link in /etc/issue.d leads there.
 .PHONY: install-programs deb deps lint-units lint-man check-package
 install: install-programs
 install-programs: $(AGENT_PROGRAMS) $(B)/efi/$(STAGE)
@@ -30,6 +31,8 @@ install-programs: $(AGENT_PROGRAMS) $(B)/efi/$(STAGE)
 	$(Q)install -m 0644 $(UNITS) $(DESTDIR)$(UNITDIR)
 	$(if $(SETS),$(Q)install -m 0644 $(SETS) $(DESTDIR)$(LIBDIR)/sets.d)
 	$(Q)install -m 0644 agent/backstop.conf $(DESTDIR)$(SYSCONFDIR)/backstop/backstop.conf
+	$(Q)install -d $(DESTDIR)$(SYSCONFDIR)/issue.d
+	$(Q)ln -sfn /run/issue.d/backstop.issue $(DESTDIR)$(SYSCONFDIR)/issue.d/backstop.issue
 	$(Q)install -D -m 0644 agent/backstop.8 $(DESTDIR)$(MANDIR)/man8/backstop.8
 	$(Q)install -d $(DESTDIR)$(MANDIR)/man5
 	$(Q)install -m 0644 agent/backstop.conf.5 agent/backstop-sets.5 $(DESTDIR)$(MANDIR)/man5
