@@ -543,3 +543,43 @@ char *tree_lost(const struct tree *before, const struct tree *end, const struct 
     }
     return NULL;
 }
+
+/* ---- what a manifest promises ---- */
+
+static bool is_stored(const struct tree *tree, const char *sha256)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (begins(tree->items[i].path, TREE_STATE "/store/") &&
+            !begins(tree->items[i].path, TREE_STATE "/store/new-") &&
+            strcmp(tree->items[i].sha256, sha256) == 0)
+            return true;
+    return false;
+}
+
+static char *entry_missing(const struct tree *tree, char *line)
+{
+    char *fields[16], *at = line;
+    size_t count = 0;
+    while (count < 16 && (fields[count] = strsep(&at, "\t")))
+        count++;
+    if (count < 16 || *fields[0] != 'f' || !strchr(fields[2], 'h') || strchr(fields[2], 'n') ||
+        is_stored(tree, fields[12]))
+        return NULL;
+    return difference("a good generation names contents that are not kept, of", fields[15]);
+}
+
+char *tree_promises(const char *root, const struct tree *tree)
+{
+    char *missing = NULL;
+    for (size_t i = 0; i < tree->count && !missing; i++) {
+        char path[2 * PATH_SIZE];
+        if (!ends_with(tree->items[i].path, ".manifest"))
+            continue;
+        snprintf(path, sizeof path, "%s%s", root, tree->items[i].path);
+        char *text = file_text(path, NULL), *rest = text;
+        for (char *line; !missing && (line = strsep(&rest, "\n"));)
+            missing = entry_missing(tree, line);
+        free(text);
+    }
+    return missing;
+}

@@ -53,5 +53,8 @@ char *lines_differ(const struct lines *wanted, const struct lines *found,
  * leaves the old or the new everywhere. Caller frees; NULL: nothing.
  */
 char *tree_lost(const struct tree *before, const struct tree *end, const struct tree *after);
+/* What a good generation in `tree`, which is at `root`, names and the store has not. Caller frees;
+ * NULL: nothing. */
+char *tree_promises(const char *root, const struct tree *tree);
 
 #endif

@@ -98,6 +98,8 @@ void point_check_lost(const struct subject *subject, const char *work, enum form
     }
     char *lost =
         tree_lost(&subject->before_tree, form == FORM_CUT ? &subject->end_tree : NULL, &after);
+    if (!lost && subject->proof_case->spare)
+        lost = tree_promises(work, &after);
     if (lost)
         verdict_fails(verdict, "%s", lost);
     free(lost);

@@ -35,6 +35,11 @@ proof-calls-short: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 	$(Q)$(call PROOF_CALLS_RUN,$(abspath $(B))/agent,$(B)/proof/check) --fresh --case recover-small \
 	    --kind cut --kind fault --kind memory
 
+PROOF_MUTANTS += proof-mutants-calls
+.PHONY: proof-mutants-calls
+proof-mutants-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
+	$(Q)tests/proof/mutants.sh $(B)
+
 # $(1): a layer's target
 define run_mutants
 	$(Q)+$(TALLY) '$(1)' $(MAKE) --no-print-directory $(1)
