@@ -132,6 +132,35 @@ static int open_parent(const struct esp *esp, char *relative, bool make, const c
     return fd < 0 ? -errno : fd;
 }
 
+/* The file's directory entry, which Linux's FAT counts to the file and not to the directory. */
+static int sync_entry(int dir_fd, const char *name)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+/*
+ * FAT has no order of its own: an entry that still names the former file may meet clusters that are
+ * free already, and a loader is gone. So the former file is held, which keeps its clusters, until
+ * the new entry is on the medium. The directory is synced before that, and the temporary name gone:
+ * two entries of the same clusters are what fsck.fat cuts one of to nothing.
+ */
+static int replace(int dir_fd, const char *name, const void *bytes, size_t size)
+{
+    int former = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int error = io_write_atomic(dir_fd, name, bytes, size, 0600);
+
+    if (!error)
+        error = sync_entry(dir_fd, name);
+    if (former >= 0)
+        close(former);
+    return error;
+}
+
 int esp_write(const struct esp *esp, const char *path, const void *bytes, size_t size,
               bool *changed)
 {
@@ -149,7 +178,7 @@ int esp_write(const struct esp *esp, const char *path, const void *bytes, size_t
             *changed = false;
     } else {
         /* a directory just made is not durable by what is synced in it */
-        error = syncfs(fd) < 0 ? -errno : io_write_atomic(fd, name, bytes, size, 0600);
+        error = syncfs(fd) < 0 ? -errno : replace(fd, name, bytes, size);
         if (!error && changed)
             *changed = true;
     }
