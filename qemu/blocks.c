@@ -21,7 +21,8 @@
 
 struct block_fs {
     const char *name;
-    unsigned mib; /* of the file system */
+    unsigned mib;       /* of the file system */
+    unsigned table_mib; /* before it, for a partition table; 0: there is none */
     const char *const make[12];
 };
 
@@ -30,16 +31,22 @@ struct block_fs {
 static const struct block_fs file_systems[] = {
     {"ext4",
      64,
+     0,
      {"mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E", "hash_seed=" UUID, NULL}},
-    {"xfs", 300, {"mkfs.xfs", "-q", "-f", "-m", "uuid=" UUID, NULL}},
-    {"btrfs", 160, {"mkfs.btrfs", "-q", "-f", "-U", UUID, NULL}},
+    {"xfs", 300, 0, {"mkfs.xfs", "-q", "-f", "-m", "uuid=" UUID, NULL}},
+    {"btrfs", 160, 0, {"mkfs.btrfs", "-q", "-f", "-U", UUID, NULL}},
+    /* 512 bytes a sector: the table's MiB are 2048 of them */
+    {"vfat",
+     34,
+     1,
+     {"mkfs.vfat", "--invariant", "-F", "32", "-i", "BAC57091", "--offset", "2048", NULL}},
 };
 #define FILE_SYSTEMS (sizeof file_systems / sizeof *file_systems)
 
 struct options {
     const char *lab, *out, *point;
     long budget, states;
-    bool fresh;
+    bool fresh, until_failed;
     time_t start;
 };
 
@@ -173,16 +180,35 @@ static int run_tool(const char *const argv[])
     return code == 0 ? 0 : -EIO;
 }
 
+/* A GPT with one partition, an ESP: that is how Backstop knows it. */
+static int make_table(const struct proof *proof, const char *disk)
+{
+    TEXT_AUTO script = text_format("%s.table", disk);
+    TEXT_AUTO table = text_format("label: gpt\nlabel-id: " UUID "\n"
+                                  "start=%uMiB, size=%uMiB, type=uefi, uuid=" UUID "\n",
+                                  proof->fs->table_mib, proof->fs->mib);
+    TEXT_AUTO command = text_format("exec sfdisk -q '%s' <'%s'", disk, script);
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    int error = file_write(script, table, strlen(table));
+
+    if (error == 0)
+        error = run_tool(argv);
+    unlink(script);
+    return error;
+}
+
 static int make_file_system(const struct proof *proof, const char *disk)
 {
+    off_t size = (off_t)(proof->fs->table_mib + proof->fs->mib) * MIB;
     const char *argv[16] = {NULL};
     size_t count = 0;
 
     for (; proof->fs->make[count] != NULL; count++)
         argv[count] = proof->fs->make[count];
     argv[count] = disk;
-    if (file_write(disk, "", 0) < 0 || truncate(disk, (off_t)proof->fs->mib * MIB) < 0 ||
-        run_tool(argv) < 0 || truncate(disk, (off_t)proof->fs->mib * MIB + MARGIN) < 0) {
+    if (file_write(disk, "", 0) < 0 || truncate(disk, size) < 0 || run_tool(argv) < 0 ||
+        truncate(disk, size + MARGIN) < 0 ||
+        (proof->fs->table_mib > 0 && make_table(proof, disk) < 0)) {
         fprintf(stderr, "rig: %s: cannot be made\n", disk);
         return -EIO;
     }
@@ -297,6 +323,11 @@ static bool is_over(const struct options *options)
     return options->budget > 0 && time(NULL) - options->start >= options->budget;
 }
 
+static bool is_enough(const struct proof *proof)
+{
+    return is_over(proof->options) || (proof->options->until_failed && proof->failed > 0);
+}
+
 static void note(struct proof *proof, const char *name, bool well, const char *why)
 {
     TEXT_AUTO id = point_id(proof, name);
@@ -341,7 +372,7 @@ static bool take_replay(void *context, const char *line)
         take_result(proof, false, line + strlen("bad "));
     else
         take_line(proof, line);
-    return proof->running != NULL || !is_over(proof->options);
+    return proof->running != NULL || !is_enough(proof);
 }
 
 /* One machine, which takes all that is left. -EIO where it did not even begin. */
@@ -368,7 +399,7 @@ static int replay_once(struct proof *proof)
         note(proof, id, false, why);
         return 0;
     }
-    if (proof->ready || is_over(proof->options))
+    if (proof->ready || is_enough(proof))
         return 0;
     fprintf(stderr, "rig: blocks %s: the lab does not get ready: %s (%s)\n", proof->fs->name,
             proof->broken != NULL ? proof->broken
@@ -383,7 +414,7 @@ static int replay(struct proof *proof)
     size_t left = write_names(proof), before = left + 1;
     int error = 0;
 
-    while (error == 0 && left > 0 && left < before && !is_over(proof->options)) {
+    while (error == 0 && left > 0 && left < before && !is_enough(proof)) {
         error = replay_once(proof);
         if (proof->options->point != NULL)
             return error;
@@ -471,7 +502,7 @@ static int wrong(const char *complaint)
     fprintf(stderr,
             "rig: blocks: %s\n"
             "usage: rig blocks [--lab DIR] [--out DIR] [--budget SECONDS] [--states N]\n"
-            "                  [--fresh] [--point ID] [ext4|xfs|btrfs]...\n",
+            "                  [--fresh] [--until-failed] [--point ID] [ext4|xfs|btrfs|vfat]...\n",
             complaint);
     return EXIT_USAGE;
 }
@@ -479,13 +510,10 @@ static int wrong(const char *complaint)
 static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
-        {"lab", required_argument, NULL, 'l'},
-        {"out", required_argument, NULL, 'o'},
-        {"budget", required_argument, NULL, 'b'},
-        {"states", required_argument, NULL, 's'},
-        {"point", required_argument, NULL, 'p'},
-        {"fresh", no_argument, NULL, 'f'},
-        {NULL, 0, NULL, 0},
+        {"lab", required_argument, NULL, 'l'},    {"out", required_argument, NULL, 'o'},
+        {"budget", required_argument, NULL, 'b'}, {"states", required_argument, NULL, 's'},
+        {"point", required_argument, NULL, 'p'},  {"fresh", no_argument, NULL, 'f'},
+        {"until-failed", no_argument, NULL, 'u'}, {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -499,6 +527,8 @@ static int parse(int argc, char **argv, struct options *options)
             options->point = optarg;
         else if (option == 'f')
             options->fresh = true;
+        else if (option == 'u')
+            options->until_failed = true;
         else if (option == 'b' && text_number(optarg, 1, 1000000, &options->budget) < 0)
             return wrong("--budget takes a number of seconds within 1..1000000");
         else if (option == 's' && text_number(optarg, 0, 1000000, &options->states) < 0)
@@ -508,7 +538,7 @@ static int parse(int argc, char **argv, struct options *options)
     }
     for (int i = optind; i < argc; i++)
         if (find_fs(argv[i]) == NULL)
-            return wrong("the file systems are ext4, xfs and btrfs");
+            return wrong("the file systems are ext4, xfs, btrfs and vfat");
     if (options->point != NULL && (optind != argc || fs_of_point(options->point) == NULL))
         return wrong("--point takes an id as a failure names it, \"ext4/38-31\", and nothing else");
     return 0;

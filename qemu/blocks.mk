@@ -2,10 +2,10 @@
 #: make proof-blocks  every crash state of a recovery on ext4, xfs and btrfs; BLOCKS="ext4 xfs" for some
 LAB          := $(B)/lab
 LAB_SRC      := $(sort $(wildcard qemu/lab/*.c))
-LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command writelog writes crash)
+LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command writelog writes crash record nvram)
 LAB_TOOLS    := e2fsck fsck.fat
 LAB_KERNEL    = $(LAB)/kernel-$(notdir $(basename $(realpath $(RIG)/base.raw)))
-BLOCKS       ?= ext4 xfs btrfs
+BLOCKS       ?= ext4 xfs btrfs vfat
 PROOF_PARTS  += proof-blocks:1
 
 .PHONY: proof-blocks lab
@@ -21,12 +21,18 @@ $(LAB)/init: $(LAB_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie -o $@ $^ -ljson-c -lcrypto
 
-lab: rig-base $(LAB)/init $(RIG_PROGRAM) $(B)/agent/backstop $(B)/agent/backstop-early
+lab: rig-base $(LAB)/init $(RIG_PROGRAM) $(B)/agent/backstop $(B)/agent/backstop-early $(B)/efi/backstopx64.efi
 	$(Q)test -s $(LAB_KERNEL)/vmlinuz || qemu/lab/mklab.sh kernel $(RIG)/base.raw $(KVER) $(LAB_KERNEL)
 	$(Q)ln -sfn $(notdir $(LAB_KERNEL)) $(LAB)/kernel
 	$(call say,CPIO,$(LAB)/initrd)
 	$(Q)qemu/lab/mklab.sh initrd $(LAB_KERNEL) $(LAB)/initrd $(LAB)/init $(B)/agent/backstop \
-	    $(B)/agent/backstop-early $(LAB_TOOLS)
+	    $(B)/agent/backstop-early $(B)/efi/backstopx64.efi $(LAB_TOOLS)
 
 proof-blocks: lab
 	$(Q)$(RIG_PROGRAM) blocks --lab $(LAB) --out $(B)/proof/blocks $(PROOF_BUDGET:%=--budget %) $(BLOCKS)
+
+#: make proof-mutants-blocks  known-bad builds, each of which crash states must find
+PROOF_MUTANTS += proof-mutants-blocks
+.PHONY: proof-mutants-blocks
+proof-mutants-blocks: lab
+	$(Q)RIG_PROGRAM=$(RIG_PROGRAM) LAB=$(LAB) LAB_TOOLS="$(LAB_TOOLS)" qemu/lab/mutants.sh $(B)/mutants

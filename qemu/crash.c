@@ -38,7 +38,8 @@ static bool split(const char *text, struct crash *crash)
         return false;
     if (*text == 't') {
         text++;
-        return take_number(&text, &crash->torn) && crash->torn > 0 && *text == '\0';
+        if (!take_number(&text, &crash->torn) || crash->torn == 0 || *text == '+')
+            return false;
     }
     crash->alone = *text == '+';
     while (*text == (crash->alone ? '+' : '-') && crash->odd_count < CRASH_DEPTH) {
@@ -65,6 +66,8 @@ static bool is_allowed(const struct crash *crash, const struct writes *log)
         (crash->count == 0 || log->items[crash->count - 1].size / DISK_SECTOR <= crash->torn))
         return false;
     if (crash->alone && crash->count != before)
+        return false;
+    if (crash->torn > 0 && crash->odd_count > 0 && crash->odd[crash->odd_count - 1] == crash->count)
         return false;
     for (unsigned i = 0; i < crash->odd_count; i++) {
         if (crash->odd[i] <= before || crash->odd[i] > issued ||
@@ -306,16 +309,27 @@ static void find_prefixes(struct finding *finding)
         consider(finding, CRASH_PREFIX, &(struct crash){.count = n});
 }
 
-/* After the first sector, in the middle, and before the last one. */
+#define CUTS 3u
+
+/* After the first sector, in the middle, and before the last one. How many that is. */
+static size_t cuts_of(const struct disk_write *write, size_t cuts[CUTS])
+{
+    size_t sectors = write->size / DISK_SECTOR, count = 0;
+    const size_t all[CUTS] = {1, sectors / 2, sectors - 1};
+
+    for (size_t i = 0; i < CUTS; i++)
+        if (all[i] < sectors && all[i] > (count > 0 ? cuts[count - 1] : 0))
+            cuts[count++] = all[i];
+    return count;
+}
+
 static void find_torn(struct finding *finding)
 {
     for (size_t n = 1; n <= finding->log->count; n++) {
-        size_t sectors = finding->log->items[n - 1].size / DISK_SECTOR;
-        const size_t cuts[] = {1, sectors / 2, sectors - 1};
+        size_t cuts[CUTS], count = cuts_of(&finding->log->items[n - 1], cuts);
 
-        for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++)
-            if (cuts[i] > 0 && (i == 0 || cuts[i] > cuts[i - 1]))
-                consider(finding, CRASH_TORN, &(struct crash){.count = n, .torn = cuts[i]});
+        for (size_t i = 0; i < count; i++)
+            consider(finding, CRASH_TORN, &(struct crash){.count = n, .torn = cuts[i]});
     }
 }
 
@@ -332,8 +346,8 @@ static void find_single(struct finding *finding)
     }
 }
 
-/* All pairs (i, n), n the last write issued: i missing with each other one, or both alone. `each`
- * is called with the pair's number. */
+/* All pairs (i, n), n the last write issued: i missing with each other one, or both alone. Every
+ * step-th of them, beginning with number `from`. Their number. */
 static size_t walk_pairs(struct finding *finding, size_t from, size_t step)
 {
     size_t at = 0;
@@ -343,30 +357,63 @@ static size_t walk_pairs(struct finding *finding, size_t from, size_t step)
 
         for (size_t i = durable + 1; i < n; i++) {
             for (size_t k = i + 1; k < n; k++, at++)
-                if (step > 0 && at % step == from)
+                if (at % step == from)
                     consider(finding, CRASH_PAIR,
                              &(struct crash){.count = n, .odd = {i, k}, .odd_count = 2});
-            if (step > 0 && at % step == from)
+            if (at++ % step == from)
                 consider(finding, CRASH_PAIR,
                          &(struct crash){
                              .count = durable, .odd = {i, n}, .odd_count = 2, .alone = true});
-            at++;
         }
     }
     return at;
 }
 
-/* Coarsely first: with each round as many again, lying between those before. */
-static void find_pairs(struct finding *finding, size_t wanted)
+/* The last write torn, as find_torn() has it, and one other missing. */
+static size_t walk_torn_without(struct finding *finding, size_t from, size_t step)
 {
-    size_t all = walk_pairs(finding, 0, 0), step = 1;
+    size_t at = 0;
 
-    while (wanted > 0 && all / step > 32)
+    for (size_t n = 1; n <= finding->log->count; n++) {
+        size_t cuts[CUTS], count = cuts_of(&finding->log->items[n - 1], cuts);
+
+        for (size_t c = 0; c < count; c++)
+            for (size_t i = writes_durable(finding->log, n) + 1; i < n; i++, at++)
+                if (at % step == from)
+                    consider(
+                        finding, CRASH_TORN_WITHOUT,
+                        &(struct crash){.count = n, .torn = cuts[c], .odd = {i}, .odd_count = 1});
+    }
+    return at;
+}
+
+/* The last write torn behind any of its sectors. */
+static size_t walk_torn(struct finding *finding, size_t from, size_t step)
+{
+    size_t at = 0;
+
+    for (size_t n = 1; n <= finding->log->count; n++)
+        for (size_t k = 1; k < finding->log->items[n - 1].size / DISK_SECTOR; k++, at++)
+            if (at % step == from)
+                consider(finding, CRASH_TORN, &(struct crash){.count = n, .torn = k});
+    return at;
+}
+
+#define SPREAD 32u
+
+/* Coarsely first: with each round as many again, lying between those before, until there are
+ * enough. */
+static void find_more(struct finding *finding, enum crash_kind kind, size_t wanted,
+                      size_t (*walk)(struct finding *finding, size_t from, size_t step))
+{
+    size_t all = walk(finding, SIZE_MAX, SIZE_MAX), step = 1;
+
+    while (wanted > 0 && all / step > SPREAD)
         step *= 2;
     for (size_t from = 0; from < step; from++)
         if (wanted == 0 || finding->crashes->count < wanted)
-            walk_pairs(finding, from, step);
-    finding->crashes->possible[CRASH_PAIR] = all;
+            walk(finding, from, step);
+    finding->crashes->possible[kind] = all;
 }
 
 void crashes_find(struct crashes *crashes, const struct writes *log, const uint8_t *base,
@@ -379,7 +426,9 @@ void crashes_find(struct crashes *crashes, const struct writes *log, const uint8
     find_prefixes(&finding);
     find_torn(&finding);
     find_single(&finding);
-    find_pairs(&finding, wanted);
+    find_more(&finding, CRASH_PAIR, wanted, walk_pairs);
+    find_more(&finding, CRASH_TORN_WITHOUT, wanted, walk_torn_without);
+    find_more(&finding, CRASH_TORN, wanted, walk_torn);
     image_close(&finding.image, log);
     free(finding.seen);
 }
@@ -403,6 +452,8 @@ const char *crash_kind_string(enum crash_kind kind)
         return "with one write that came alone";
     case CRASH_PAIR:
         return "with a pair of writes missing or alone";
+    case CRASH_TORN_WITHOUT:
+        return "with one write missing and the last torn";
     case CRASH_KINDS:
         break;
     }

@@ -10,6 +10,7 @@
  *   120t8      of the 120th, the first 8 sectors alone
  *   120-117    but for the 117th
  *   120-113-117
+ *   120t8-117
  *   110+117    of the first 110 all, of those after them, which no flush has followed, only this
  * one 110+113+117
  */
@@ -48,6 +49,7 @@ enum crash_kind {
     CRASH_WITHOUT_ONE,
     CRASH_ALONE,
     CRASH_PAIR,
+    CRASH_TORN_WITHOUT,
     CRASH_KINDS
 };
 const char *crash_kind_string(enum crash_kind kind);
@@ -60,9 +62,11 @@ struct crashes {
 };
 
 /*
- * All prefixes, torn writes, single writes missing from any prefix and single writes that arrived
- * alone; then pairs of both sorts, evenly spread, while there are fewer than `wanted` states in all
- * (0: every pair). `base`: what a disk of base_size bytes held before.
+ * All prefixes, single writes missing from any prefix, single writes that arrived alone, and the
+ * last write torn behind its first sector, in its middle and before its last; while there are fewer
+ * than `wanted` states in all (0: every one) pairs of both sorts, then the last write torn and
+ * another missing, then the last write torn anywhere, evenly spread. `base`: what a disk of
+ * base_size bytes held before.
  */
 void crashes_find(struct crashes *crashes, const struct writes *log, const uint8_t *base,
                   size_t base_size, size_t wanted);

@@ -28,7 +28,7 @@ static int usage(const char *complaint)
           "       rig chaos [-j N] [--boots N | --seed S [--print]] [--budget SECONDS]\n"
           "                 [--tries N] [--fresh] [--live]\n"
           "       rig flash [options] [CASE...] | flash --help\n"
-          "       rig blocks [--budget SECONDS] [--point ID] [ext4|xfs|btrfs]...\n"
+          "       rig blocks [--budget SECONDS] [--point ID] [ext4|xfs|btrfs|vfat]...\n"
           "       rig [options] try --update PATH: what does it do to a machine? see `rig try "
           "--help`\n"
           "  -j N              machines side by side (default 1)\n"

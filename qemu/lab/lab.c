@@ -32,17 +32,30 @@
 #define MARGIN 1048576u /* of the disk, behind the file system */
 
 struct file_system {
-    const char *name, *modules, *options;
-    const char *const *repair; /* as the initramfs does it; NULL: mounting does it */
+    const char *name, *options;
+    const char *modules[4];
+    const char *data, *scratch; /* where it is on the disk, and on the one in memory */
+    const char *const *repair;  /* as a boot does it; NULL: mounting does it */
+    unsigned long flags;        /* that a boot mounts it with */
     const struct subject *subject;
 };
 
 static const char *const repair_ext4[] = {"/bin/e2fsck", "-p", SCRATCH_DEVICE, NULL};
+static const char *const repair_vfat[] = {"/bin/fsck.fat", "-a", SCRATCH_DEVICE "p1", NULL};
 
 static const struct file_system file_systems[] = {
-    {"ext4", "ext4", "", repair_ext4, &subject_root},
-    {"xfs", "xfs", "", NULL, &subject_root},
-    {"btrfs", "btrfs", "", NULL, &subject_root},
+    /* a root is read-only until recovery opens it */
+    {"ext4", "", {"ext4"}, DATA, SCRATCH_DEVICE, repair_ext4, MS_RDONLY, &subject_root},
+    {"xfs", "", {"xfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
+    {"btrfs", "", {"btrfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
+    {"vfat",
+     "umask=0077",
+     {"vfat", "nls_cp437", "nls_ascii"},
+     DATA "1",
+     SCRATCH_DEVICE "p1",
+     repair_vfat,
+     0,
+     &subject_esp},
 };
 
 /* ---- beginning and end ---- */
@@ -102,6 +115,7 @@ static void set_up(void)
     mount("run", "/run", "tmpfs", 0, NULL);
     mkdir(ROOT, 0755);
     mkdir(VARIABLES, 0755);
+    mount("vars", VARIABLES, "tmpfs", 0, NULL);
     setenv("EFIVARFS_PATH", VARIABLES "/", 1);
     setenv("PATH", "/bin", 1);
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
@@ -155,7 +169,7 @@ static char *unmount_it(void)
 
 static char *prepare(const struct file_system *fs)
 {
-    char *complaint = mount_it(fs, DATA, 0);
+    char *complaint = mount_it(fs, fs->data, 0);
 
     if (complaint == NULL)
         complaint = fs->subject->prepare(ROOT);
@@ -177,10 +191,9 @@ static char *mark_end(void)
     return complaint;
 }
 
-/* As a boot does it: read-only, until recovery opens it. */
 static char *record(const struct file_system *fs)
 {
-    char *complaint = mount_it(fs, DATA, MS_RDONLY);
+    char *complaint = mount_it(fs, fs->data, fs->flags);
 
     if (complaint == NULL)
         complaint = fs->subject->act(ROOT, false);
@@ -191,29 +204,56 @@ static char *record(const struct file_system *fs)
 
 /* ---- replay ---- */
 
-static char *perform(const struct file_system *fs, const struct scratch *scratch,
-                     const struct crash *crash)
+/* Mounts, has it judged or worked on, and unmounts. */
+static char *while_mounted(const struct file_system *fs, unsigned long flags,
+                           char *(*work)(const struct subject *subject, bool done), bool done)
 {
-    size_t issued = crash_issued(crash), mark = 0;
-    char *complaint = NULL;
+    char *complaint = mount_it(fs, fs->scratch, flags);
 
-    while (mark < scratch->log.count && scratch->log.items[mark].offset < scratch->size - MARGIN)
-        mark++;
-    if (fs->repair != NULL)
-        complaint = lab_run(fs->repair, 1, NULL);
-    if (complaint == NULL)
-        complaint = mount_it(fs, SCRATCH_DEVICE, MS_RDONLY);
     if (complaint != NULL)
         return complaint;
-    complaint = fs->subject->check_cut(ROOT, issued > mark);
-    if (complaint == NULL)
-        complaint = fs->subject->act(ROOT, true);
-    if (complaint == NULL)
-        complaint = fs->subject->check_end(ROOT);
+    complaint = work(fs->subject, done);
     if (complaint == NULL)
         return unmount_it();
     free(unmount_it());
     return complaint;
+}
+
+static char *judge_unrepaired(const struct subject *subject, bool done)
+{
+    return subject->check_unrepaired(ROOT, done);
+}
+
+static char *go_on(const struct subject *subject, bool done)
+{
+    char *complaint = subject->check_cut(ROOT, done);
+
+    if (complaint == NULL)
+        complaint = subject->act(ROOT, true);
+    return complaint != NULL ? complaint : subject->check_end(ROOT);
+}
+
+/* The act had ended when power went: its mark had been written. */
+static bool had_ended(const struct scratch *scratch, const struct crash *crash)
+{
+    size_t mark = 0;
+
+    while (mark < scratch->log.count && scratch->log.items[mark].offset < scratch->size - MARGIN)
+        mark++;
+    return crash_issued(crash) > mark;
+}
+
+static char *perform(const struct file_system *fs, const struct scratch *scratch,
+                     const struct crash *crash)
+{
+    bool done = had_ended(scratch, crash);
+    char *complaint = NULL;
+
+    if (fs->subject->check_unrepaired != NULL)
+        complaint = while_mounted(fs, MS_RDONLY, judge_unrepaired, done);
+    if (complaint == NULL && fs->repair != NULL)
+        complaint = lab_run(fs->repair, 1, NULL);
+    return complaint != NULL ? complaint : while_mounted(fs, fs->flags, go_on, done);
 }
 
 static char *learn(const struct file_system *fs, struct scratch *scratch)
@@ -221,7 +261,7 @@ static char *learn(const struct file_system *fs, struct scratch *scratch)
     char *complaint = scratch_set(scratch, &(struct crash){0});
 
     if (complaint == NULL)
-        complaint = mount_it(fs, SCRATCH_DEVICE, MS_RDONLY);
+        complaint = mount_it(fs, fs->scratch, fs->flags);
     if (complaint == NULL)
         complaint = fs->subject->learn_start(ROOT);
     if (complaint == NULL)
@@ -298,7 +338,8 @@ int main(void)
     role = argument("lab.role");
     name = argument("lab.fs");
     fs = find_file_system(name);
-    load_modules(fs->modules);
+    for (size_t i = 0; fs->modules[i] != NULL; i++)
+        load_modules(fs->modules[i]);
     if (strcmp(role, "prepare") == 0)
         complaint = prepare(fs);
     else if (strcmp(role, "record") == 0)

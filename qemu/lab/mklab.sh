@@ -2,7 +2,7 @@
 # mklab.sh kernel BASE.raw KVER DIR: takes the rig's kernel and the modules that the lab loads out of
 #     a base image, into DIR: vmlinuz, modules/*.ko, and modules/NAME.list in the order of loading.
 # mklab.sh initrd DIR OUT.cpio PROGRAM...: packs them with /init (the first PROGRAM), the others in
-#     /bin, and the libraries that they need.
+#     /bin, stages (*.efi) where the package has them, and the libraries that they need.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -44,10 +44,16 @@ initrd() {
     shift 3
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    mkdir -p "$work/bin" "$work/modules" "$work/dev" "$work/proc" "$work/sys" "$work/tmp" "$work/run"
+    mkdir -p "$work/bin" "$work/modules" "$work/dev" "$work/proc" "$work/sys" "$work/tmp" "$work/run" \
+        "$work/etc/backstop"
     cp "$kernel"/modules/* "$work/modules/"
     install -m 755 "$init" "$work/init"
     for program; do
+        case $program in
+        *.efi)
+            install -D -m 644 "$program" "$work/usr/lib/backstop/${program##*/}"
+            continue ;;
+        esac
         install -m 755 "$(command -v "$program" || die "$program is not here; run: make deps")" "$work/bin/"
     done
     needs "$work/init" "$work"/bin/* | while read -r library; do

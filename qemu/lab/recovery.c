@@ -48,8 +48,7 @@ static uint32_t crc32_of(const uint8_t *bytes, size_t size)
     return ~crc;
 }
 
-/* After three failures: put back every change. */
-static char *write_ticket(unsigned boot)
+char *recovery_ticket(unsigned boot, unsigned failures)
 {
     uint8_t variable[4 + TICKET_SIZE] = {0}, *ticket = variable + 4;
     int error;
@@ -60,10 +59,10 @@ static char *write_ticket(unsigned boot)
     ticket[AT_LENGTH] = TICKET_SIZE;
     put32(ticket + AT_NUMBER, boot);
     put32(ticket + AT_CASE, 1);
-    ticket[AT_FAILURES] = 3;
-    ticket[AT_RUNG] = ALL_CHANGES;
-    ticket[AT_STANCE] = RECOVERY;
-    ticket[AT_CASE_OPEN] = 1;
+    ticket[AT_FAILURES] = (uint8_t)failures;
+    ticket[AT_RUNG] = failures < 3 ? 0 : ALL_CHANGES;
+    ticket[AT_STANCE] = failures < 3 ? 0 : RECOVERY;
+    ticket[AT_CASE_OPEN] = failures >= 3;
     ticket[AT_STORED] = IN_NVRAM;
     ticket[AT_LEDGER_FOUND] = VALID;
     put32(ticket + AT_CRC, crc32_of(ticket, TICKET_SIZE));
@@ -74,7 +73,7 @@ static char *write_ticket(unsigned boot)
 char *recovery_run(const char *root, unsigned boot)
 {
     const char *const argv[] = {"/bin/backstop-early", "--run", RUN, "bottom", root, NULL};
-    char *complaint = write_ticket(boot);
+    char *complaint = recovery_ticket(boot, 3);
 
     unlink(RUN "/backstop/early.json");
     return complaint != NULL ? complaint : lab_run(argv, 0, NULL);

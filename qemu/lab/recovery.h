@@ -9,7 +9,10 @@
 #define STATE "/var/lib/backstop"
 #define VARIABLES "/run/vars" /* a directory in the place of efivarfs */
 
-/* Runs `backstop-early bottom root` for a boot of that number. NULL or a complaint, as below. */
+/* The ticket of a boot of that number, after so many failures; from three on it asks for recovery.
+ * NULL or a complaint, as below. */
+char *recovery_ticket(unsigned boot, unsigned failures);
+/* Runs `backstop-early bottom root` for a boot of that number. */
 char *recovery_run(const char *root, unsigned boot);
 /* early.json's "applied". */
 char *recovery_applied(char **applied);

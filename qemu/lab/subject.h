@@ -14,7 +14,10 @@ struct subject {
     /* In the replay, on the base: what was there before, and then, after act(), what is the end. */
     char *(*learn_start)(const char *root);
     char *(*learn_end)(const char *root);
-    /* After the cut, before anything has run. `done`: act() had ended when power went. */
+    /* After the cut, as firmware reads it, which repairs nothing; NULL: no firmware does. */
+    char *(*check_unrepaired)(const char *root, bool done);
+    /* After the cut and the repair, before anything has run. `done`: act() had ended when power
+     * went. */
     char *(*check_cut)(const char *root, bool done);
     /* After act() has run again. */
     char *(*check_end)(const char *root);
@@ -22,6 +25,8 @@ struct subject {
 
 /* Recovery by backstop-early on the root file system. */
 extern const struct subject subject_root;
+/* The stage put on the ESP anew, and a receipt written there. */
+extern const struct subject subject_esp;
 
 /* lab.c: runs a program of the lab; NULL if its exit code is at most `most`. */
 char *lab_run(const char *const argv[], int most, char **out);

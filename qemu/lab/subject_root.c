@@ -232,4 +232,9 @@ static char *learn_end(const char *root)
     return complaint != NULL ? complaint : check_end(root);
 }
 
-const struct subject subject_root = {prepare, act, learn_start, learn_end, check_cut, check_end};
+const struct subject subject_root = {.prepare = prepare,
+                                     .act = act,
+                                     .learn_start = learn_start,
+                                     .learn_end = learn_end,
+                                     .check_cut = check_cut,
+                                     .check_end = check_end};
