@@ -23,22 +23,31 @@ struct flash_run {
 /* What the update is, and so what a cut may leave of it. */
 enum flash_kind {
     FLASH_LEDGER = 0, /* the stage's, before anything is started: the ESP is as it was before */
-    FLASH_RECEIPT,    /* the system's: the stage's mark is on the ESP by then */
+    FLASH_SYSTEM,     /* the system's: the stage's mark is on the ESP by then */
+    FLASH_RETIRE,     /* the stage takes itself away: the variables first, then the slot files, then
+                         the boot entry */
     FLASH_COLLECTION, /* the firmware moves all variables */
 };
 
 struct flash_case {
     const char *name, *help;
     enum flash_kind kind;
+    const uint8_t *guid;
     const char *variable; /* the one that is updated; NULL: none alone */
     /*
      * The boots up to the logged one: "good" and "next" are what the stage starts, of which good
-     * hands back a good receipt; "age" brings the garbage collection near. The last word is logged.
+     * hands back a good receipt and "install" makes the boot entry; in "retire" the stage is told
+     * to; "age" brings the garbage collection near. The last word is logged.
      */
     const char *recipe;
 };
 
 extern const struct flash_case flash_cases[]; /* ends with one without a name */
+
+struct flash_value {
+    uint8_t *bytes; /* NULL: no such variable */
+    size_t size;
+};
 
 /* A case that has been logged. */
 struct flash_log {
@@ -46,6 +55,7 @@ struct flash_log {
     char *dir;           /* before.raw and after.raw: the disk before and after that boot */
     struct flashlog log; /* ends with what after.fd holds */
     struct record ledger[2], receipt[2]; /* before and after */
+    struct flash_value value[2];         /* of the updated variable */
     size_t *points;                      /* numbers of programs */
     size_t count;
 };
@@ -55,6 +65,10 @@ struct flash_log {
 int flash_log_make(const struct flash_run *run, const struct flash_case *one, struct flash_log *log,
                    char **reason);
 void flash_log_free(struct flash_log *log);
+/* The live variable, copied. flash_value_free() in any case. */
+void flash_value_take(struct flash_value *value, const struct nvram *nvram,
+                      const uint8_t guid[GUID_SIZE], const char *name);
+void flash_value_free(struct flash_value *value);
 /* Hash over the stage, the next loader, the firmware and the case. */
 void flash_key(const struct flash_run *run, const struct flash_case *one, char out[HASH_TEXT_SIZE]);
 

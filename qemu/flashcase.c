@@ -8,24 +8,37 @@
 #include <unistd.h>
 
 /* How the rig judges and logs; what was judged before a change of it is judged again. */
-#define FLASH_VERSION "1"
+#define FLASH_VERSION "2"
 
 const struct flash_case flash_cases[] = {
-    {"ledger-create", "the stage's first ledger", FLASH_LEDGER, "BackstopLedger", "next"},
-    {"ledger-update", "the ledger of the boot after a failed one", FLASH_LEDGER, "BackstopLedger",
-     "good next next"},
-    {"ledger-after-good", "the ledger of the boot after a good one", FLASH_LEDGER, "BackstopLedger",
-     "good next"},
-    {"ledger-recovery", "the ledger that begins a recovery", FLASH_LEDGER, "BackstopLedger",
-     "good next next next next"},
-    {"receipt-create", "the first receipt", FLASH_RECEIPT, "BackstopReceipt", "good"},
-    {"receipt-update", "the receipt that clears a count of two", FLASH_RECEIPT, "BackstopReceipt",
-     "good next next good"},
-    {"collection-counted", "garbage collection, one failure counted", FLASH_COLLECTION, NULL,
-     "good next next age next"},
-    {"collection-healthy", "garbage collection, last boot good", FLASH_COLLECTION, NULL,
-     "good good age next"},
-    {NULL, NULL, FLASH_LEDGER, NULL, NULL},
+    {"ledger-create", "the stage's first ledger", FLASH_LEDGER, guid_backstop, "BackstopLedger",
+     "next"},
+    {"ledger-update", "the ledger of the boot after a failed one", FLASH_LEDGER, guid_backstop,
+     "BackstopLedger", "good next next"},
+    {"ledger-after-good", "the ledger of the boot after a good one", FLASH_LEDGER, guid_backstop,
+     "BackstopLedger", "good next"},
+    {"ledger-recovery", "the ledger that begins a recovery", FLASH_LEDGER, guid_backstop,
+     "BackstopLedger", "good next next next next"},
+    {"receipt-create", "the first receipt", FLASH_SYSTEM, guid_backstop, "BackstopReceipt", "good"},
+    {"receipt-update", "the receipt that clears a count of two", FLASH_SYSTEM, guid_backstop,
+     "BackstopReceipt", "good next next good"},
+    {"entry-create", "the stage's boot entry", FLASH_SYSTEM, guid_global, "Boot0010",
+     "good install"},
+    {"entry-order", "BootOrder, with that entry before all others", FLASH_SYSTEM, guid_global,
+     "BootOrder", "good install"},
+    {"retire-ledger", "the ledger deleted by a stage that retires", FLASH_RETIRE, guid_backstop,
+     "BackstopLedger", "good install retire"},
+    {"retire-receipt", "the receipt deleted by it", FLASH_RETIRE, guid_backstop, "BackstopReceipt",
+     "good install retire"},
+    {"retire-order", "its entry taken out of BootOrder", FLASH_RETIRE, guid_global, "BootOrder",
+     "good install retire"},
+    {"retire-entry", "its entry deleted", FLASH_RETIRE, guid_global, "Boot0010",
+     "good install retire"},
+    {"collection-counted", "garbage collection, one failure counted", FLASH_COLLECTION,
+     guid_backstop, NULL, "good next next age next"},
+    {"collection-healthy", "garbage collection, last boot good", FLASH_COLLECTION, guid_backstop,
+     NULL, "good good age next"},
+    {NULL, NULL, FLASH_LEDGER, NULL, NULL, NULL},
 };
 
 /* Less than ReadyToBoot leaves to an operating system, so that it collects. */
@@ -58,12 +71,12 @@ static void point_add(struct flash_log *log, size_t programs)
     log->points[log->count++] = programs;
 }
 
-static bool find_in(const uint8_t *flash, size_t size, const char *name, struct variable *variable)
+static bool find_in(const struct flash_log *log, const uint8_t *flash, struct variable *variable)
 {
     struct nvram nvram = {0};
 
-    return nvram_take(&nvram, (uint8_t *)(uintptr_t)flash, size) == 0 &&
-           nvram_find(&nvram, guid_backstop, name, variable);
+    return nvram_take(&nvram, (uint8_t *)(uintptr_t)flash, log->log.size) == 0 &&
+           nvram_find(&nvram, log->flash_case->guid, log->flash_case->variable, variable);
 }
 
 static void widen(const struct flashlog *log, const struct variable *variable, size_t *first,
@@ -81,16 +94,15 @@ static void widen(const struct flashlog *log, const struct variable *variable, s
  * one's header, name and data, and their states. */
 static int points_of_update(struct flash_log *log, const uint8_t *after, char **reason)
 {
-    const char *name = log->flash_case->variable;
     struct variable old = {0}, new = {0};
     size_t first = SIZE_MAX, last = 0;
 
-    if (find_in(log->log.start, log->log.size, name, &old))
+    if (find_in(log, log->log.start, &old))
         widen(&log->log, &old, &first, &last);
-    if (find_in(after, log->log.size, name, &new))
+    if (find_in(log, after, &new))
         widen(&log->log, &new, &first, &last);
     if (first > last) {
-        text_replace(reason, text_format("%s: no update in the log", name));
+        text_replace(reason, text_format("%s: no update in the log", log->flash_case->variable));
         return -ENOENT;
     }
     for (size_t i = first; i <= last + 1; i++)
@@ -158,6 +170,37 @@ static int by_number(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+void flash_value_take(struct flash_value *value, const struct nvram *nvram,
+                      const uint8_t guid[GUID_SIZE], const char *name)
+{
+    struct variable found;
+
+    *value = (struct flash_value){0};
+    if (name == NULL || !nvram_find(nvram, guid, name, &found))
+        return;
+    value->size = found.data_size;
+    value->bytes = malloc(found.data_size + 1);
+    if (value->bytes == NULL)
+        abort();
+    memcpy(value->bytes, found.data, found.data_size);
+}
+
+void flash_value_free(struct flash_value *value)
+{
+    free(value->bytes);
+    *value = (struct flash_value){0};
+}
+
+/* What is stored before (0) or after (1) the logged boot. */
+static void state_take(struct flash_log *log, int which, const struct nvram *nvram)
+{
+    const struct flash_case *one = log->flash_case;
+
+    record_from_nvram(&log->ledger[which], RECORD_LEDGER, nvram);
+    record_from_nvram(&log->receipt[which], RECORD_RECEIPT, nvram);
+    flash_value_take(&log->value[which], nvram, one->guid, one->variable);
+}
+
 static int points_find(struct flash_log *log, char **reason)
 {
     uint8_t *after = malloc(log->log.size + 1);
@@ -167,15 +210,14 @@ static int points_find(struct flash_log *log, char **reason)
     if (after == NULL)
         abort();
     memcpy(after, log->log.start, log->log.size);
-    if (nvram_take(&nvram, after, log->log.size) == 0) {
-        record_from_nvram(&log->ledger[0], RECORD_LEDGER, &nvram);
-        record_from_nvram(&log->receipt[0], RECORD_RECEIPT, &nvram);
+    error = nvram_take(&nvram, after, log->log.size);
+    if (error == 0) {
+        state_take(log, 0, &nvram);
+        flashlog_apply(&log->log, after, 0, log->log.count);
+        state_take(log, 1, &nvram);
+        error = log->flash_case->kind == FLASH_COLLECTION ? points_of_collection(log, after, reason)
+                                                          : points_of_update(log, after, reason);
     }
-    flashlog_apply(&log->log, after, 0, log->log.count);
-    record_from_nvram(&log->ledger[1], RECORD_LEDGER, &nvram);
-    record_from_nvram(&log->receipt[1], RECORD_RECEIPT, &nvram);
-    error = log->flash_case->kind == FLASH_COLLECTION ? points_of_collection(log, after, reason)
-                                                      : points_of_update(log, after, reason);
     free(after);
     if (log->count > 0)
         qsort(log->points, log->count, sizeof *log->points, by_number);
@@ -209,12 +251,19 @@ static int age(const char *vars)
     return error;
 }
 
+static int conf_named(const char *disk, const char *name, char **reason)
+{
+    bool retires = strcmp(name, "retire") == 0;
+
+    return small_conf(disk, retires ? "next" : name, retires, reason);
+}
+
 /* A boot that must reach the next loader. */
 static int boot_named(const char *dir, const char *name, const char *writes, char **reason)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     struct small_boot boot;
-    int error = name != NULL ? small_conf(disk, name, false, reason) : 0;
+    int error = conf_named(disk, name, reason);
 
     if (error == 0)
         error = small_boot(dir, writes, &boot);
@@ -240,9 +289,7 @@ static int machine_make(const struct flash_run *run, const char *dir, char **rea
     if (error == 0)
         error = copy(OVMF_VARS, vars, reason);
     if (error == 0)
-        error = small_conf(disk, "next", true, reason);
-    if (error == 0)
-        error = boot_named(dir, NULL, NULL, reason);
+        error = boot_named(dir, "retire", NULL, reason);
     return error == 0 ? small_slots(disk, reason) : error;
 }
 
@@ -255,7 +302,7 @@ static int log_boot(const char *dir, const char *name, char **reason)
     TEXT_AUTO after = text_format("%s/after.raw", dir);
     TEXT_AUTO end = text_format("%s/after.fd", dir);
     TEXT_AUTO writes = text_format("%s/writes", dir);
-    int error = small_conf(disk, name, false, reason);
+    int error = conf_named(disk, name, reason);
 
     if (error == 0)
         error = copy(disk, before, reason);
@@ -268,15 +315,32 @@ static int log_boot(const char *dir, const char *name, char **reason)
     return error;
 }
 
-static int recipe_follow(const struct flash_case *one, const char *dir, char **reason)
+/* From then on firmware starts the stage by its entry, and the disk's own loader is another. */
+static int entry_settled(const struct flash_run *run, const char *dir, char **reason)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+
+    return small_put(disk, run->next, SMALL_FALLBACK, reason);
+}
+
+static int word_follow(const struct flash_run *run, const char *dir, const char *word,
+                       char **reason)
+{
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    int error = strcmp(word, "age") == 0 ? age(vars) : boot_named(dir, word, NULL, reason);
+
+    return error == 0 && strcmp(word, "install") == 0 ? entry_settled(run, dir, reason) : error;
+}
+
+static int recipe_follow(const struct flash_run *run, const struct flash_case *one, const char *dir,
+                         char **reason)
 {
     TEXT_AUTO line = text_copy(one->recipe);
-    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     char *words[16];
     int count = text_words(line, words, 16), error = count > 0 ? 0 : -EINVAL;
 
     for (int i = 0; error == 0 && i < count - 1; i++)
-        error = strcmp(words[i], "age") == 0 ? age(vars) : boot_named(dir, words[i], NULL, reason);
+        error = word_follow(run, dir, words[i], reason);
     return error == 0 ? log_boot(dir, words[count - 1], reason) : error;
 }
 
@@ -317,7 +381,7 @@ static int log_record(const struct flash_run *run, const struct flash_case *one,
     if (error == 0)
         error = machine_make(run, made, reason);
     if (error == 0)
-        error = recipe_follow(one, made, reason);
+        error = recipe_follow(run, one, made, reason);
     if (error == 0)
         error = log_keep(made, reason);
     if (error == 0 && rename(made, dir) < 0)
@@ -351,6 +415,8 @@ int flash_log_make(const struct flash_run *run, const struct flash_case *one, st
 void flash_log_free(struct flash_log *log)
 {
     flashlog_free(&log->log);
+    for (int i = 0; i < 2; i++)
+        flash_value_free(&log->value[i]);
     free(log->points);
     free(log->dir);
     memset(log, 0, sizeof *log);

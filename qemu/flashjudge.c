@@ -32,6 +32,8 @@ const char *flash_result_string(enum flash_result result)
 struct facts {
     bool store; /* there is a variable store that can be read */
     struct record ledger, receipt, slot;
+    bool updated_is_old,
+        updated_is_new; /* the case's variable, as before the logged boot or after */
 };
 
 static uint32_t value(const struct record *record, const char *name)
@@ -42,8 +44,16 @@ static uint32_t value(const struct record *record, const char *name)
     return found;
 }
 
-static void facts_read(struct facts *facts, const char *vars, const char *disk)
+static bool value_is(const struct flash_value *a, const struct flash_value *b)
 {
+    return (a->bytes == NULL) == (b->bytes == NULL) && a->size == b->size &&
+           (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+static void facts_read(struct facts *facts, const struct flash_log *log, const char *vars,
+                       const char *disk)
+{
+    struct flash_value updated;
     struct nvram nvram = {0};
     size_t size = 0;
     TEXT_AUTO slots = small_get(disk, "/EFI/backstop/ledger.esp", &size);
@@ -58,6 +68,10 @@ static void facts_read(struct facts *facts, const char *vars, const char *disk)
         return;
     record_from_nvram(&facts->ledger, RECORD_LEDGER, &nvram);
     record_from_nvram(&facts->receipt, RECORD_RECEIPT, &nvram);
+    flash_value_take(&updated, &nvram, log->flash_case->guid, log->flash_case->variable);
+    facts->updated_is_old = value_is(&updated, &log->value[0]);
+    facts->updated_is_new = value_is(&updated, &log->value[1]);
+    flash_value_free(&updated);
     nvram_free(&nvram);
 }
 
@@ -154,6 +168,8 @@ static int judge_store(const struct flash_log *log, const struct facts *facts,
     if (!old_or_new(&facts->receipt, log->receipt) && !(hides && !facts->receipt.there))
         return fail(verdict, text_format("the receipt is neither old nor new: %s",
                                          facts->receipt.whole ? "another" : "torn or gone"));
+    if (!hides && !facts->updated_is_old && !facts->updated_is_new)
+        return fail(verdict, text_format("%s is neither old nor new", log->flash_case->variable));
     return 0;
 }
 
@@ -163,9 +179,9 @@ static char *ticket_text(const struct small_boot *boot)
                        boot->failures, boot->found, boot->stored, boot->reason);
 }
 
-/* The machine starts the next loader, with a ticket that is stored. */
-static int judge_boot(const struct small_boot *boot, const char *which,
-                      struct flash_verdict *verdict)
+/* The machine starts the next loader. */
+static int judge_start(const struct small_boot *boot, const char *which,
+                       struct flash_verdict *verdict)
 {
     if (!boot->firmware && !boot->started) {
         verdict->result = FLASH_FIRMWARE;
@@ -175,6 +191,17 @@ static int judge_boot(const struct small_boot *boot, const char *which,
     if (!boot->started || !boot->off)
         return fail(verdict, text_format("%s %s%s", which, boot->end,
                                          boot->started ? "" : " before the next loader"));
+    return 0;
+}
+
+/* And with a ticket that is stored. */
+static int judge_boot(const struct small_boot *boot, const char *which,
+                      struct flash_verdict *verdict)
+{
+    int settled = judge_start(boot, which, verdict);
+
+    if (settled != 0)
+        return settled;
     if (!boot->ticket)
         return fail(verdict, text_format("%s has no ticket", which));
     if (boot->stored == 0)
@@ -261,7 +288,8 @@ static int judge_stored(const struct facts *facts, const struct small_boot *boot
 
 static int machine_cut(const struct flash_log *log, size_t programs, const char *dir)
 {
-    bool before = log->flash_case->kind != FLASH_RECEIPT;
+    bool before = log->flash_case->kind != FLASH_SYSTEM;
+    bool retires = log->flash_case->kind == FLASH_RETIRE;
     TEXT_AUTO from = text_format("%s/%s.raw", log->dir, before ? "before" : "after");
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
@@ -281,7 +309,11 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
         error = command_run(argv, &output) == 0 ? 0 : -EIO;
         output_free(&output);
     }
-    return error == 0 ? small_conf(disk, "next", false, &reason) : error;
+    if (error == 0 && retires && log->flash_case->guid == guid_global) {
+        small_delete(disk, "/EFI/backstop/ledger.esp");
+        small_delete(disk, "/EFI/backstop/receipt.esp");
+    }
+    return error == 0 ? small_conf(disk, "next", retires, &reason) : error;
 }
 
 /* All that can make a difference to the boot after: what is stored of ours, and where. */
@@ -314,7 +346,7 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
     struct facts cut;
     int settled;
 
-    facts_read(&cut, vars, disk);
+    facts_read(&cut, log, vars, disk);
     settled = judge_store(log, &cut, verdict);
     if (settled == 0)
         settled = boot_here(dir, &boot, verdict);
@@ -328,11 +360,12 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
         settled = judge_collected(log, &cut, &boot, verdict);
     else
         settled = judge_updated(log, &cut, &boot, verdict);
-    facts_read(facts, vars, disk);
+    facts_read(facts, log, vars, disk);
     return settled == 0 ? judge_stored(facts, &boot, verdict) : settled;
 }
 
-static int judge_second(const char *dir, struct facts *facts, struct flash_verdict *verdict)
+static int judge_second(const struct flash_log *log, const char *dir, struct facts *facts,
+                        struct flash_verdict *verdict)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
@@ -351,14 +384,79 @@ static int judge_second(const char *dir, struct facts *facts, struct flash_verdi
         settled = judge_count(&boot, &expected, "the second boot", verdict);
     if (settled != 0)
         return settled;
-    facts_read(facts, vars, disk);
+    facts_read(facts, log, vars, disk);
     return judge_stored(facts, &boot, verdict);
+}
+
+/* Of a stage that retires nothing is left, but for an entry that BootOrder names no more. */
+static int judge_gone(const char *dir, bool order_was_new, struct flash_verdict *verdict)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    struct nvram nvram;
+    size_t ours, entries, size = 0;
+    TEXT_AUTO slots = small_get(disk, "/EFI/backstop/ledger.esp", &size);
+    char first[64] = "";
+    bool begins;
+
+    if (nvram_load(&nvram, vars) < 0)
+        return fail(verdict, text_copy("the variable store cannot be read"));
+    ours = nvram_count(&nvram, guid_backstop, "");
+    entries = nvram_boot_entries(&nvram, "Backstop");
+    begins = nvram_first_boot_entry(&nvram, first, sizeof first) && strcmp(first, "Backstop") == 0;
+    nvram_free(&nvram);
+    if (ours == 0 && slots == NULL && !begins && (entries == 0 || order_was_new))
+        return 0;
+    return fail(verdict, text_format("the stage retired and left %zu variables, %zu entries%s%s",
+                                     ours, entries, begins ? ", the first of all" : "",
+                                     slots != NULL ? ", slot files" : ""));
+}
+
+static int judge_retired(const struct flash_log *log, const char *dir,
+                         struct flash_verdict *verdict)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    bool orders = strcmp(log->flash_case->variable, "BootOrder") == 0;
+    bool entries = strcmp(log->flash_case->variable, "Boot0010") == 0;
+    struct small_boot boot;
+    struct facts cut;
+    int settled;
+
+    facts_read(&cut, log, vars, disk);
+    settled = judge_store(log, &cut, verdict);
+    for (int i = 0; settled == 0 && i < 2; i++) {
+        const char *which = i == 0 ? "the boot after the cut" : "the second boot";
+
+        settled = boot_here(dir, &boot, verdict);
+        if (settled == 0)
+            settled = judge_start(&boot, which, verdict);
+        if (settled == 0 && boot.ticket)
+            settled = fail(verdict, text_format("%s has a ticket of a stage that retires", which));
+        if (settled == 0)
+            settled = judge_gone(dir, entries || (orders && cut.updated_is_new), verdict);
+    }
+    verdict->followed = true;
+    if (verdict->detail == NULL)
+        verdict->detail = text_copy("nothing is left, no ticket");
+    return settled;
+}
+
+static int judge_counted(const struct flash_log *log, const char *dir, flash_known *known,
+                         void *context, struct flash_verdict *verdict)
+{
+    struct facts facts;
+    int settled = judge_first(log, dir, &facts, verdict);
+
+    if (settled != 0)
+        return settled;
+    state_hash(&facts, verdict->then);
+    return known(context, verdict->then) ? 0 : judge_second(log, dir, &facts, verdict);
 }
 
 int flash_judge(const struct flash_log *log, size_t programs, const char *dir, flash_known *known,
                 void *context, struct flash_verdict *verdict)
 {
-    struct facts facts;
     int settled;
 
     memset(verdict, 0, sizeof *verdict);
@@ -366,11 +464,8 @@ int flash_judge(const struct flash_log *log, size_t programs, const char *dir, f
     if (settled < 0)
         text_replace(&verdict->detail, text_format("%s: no machine: %s", dir, strerror(-settled)));
     if (settled == 0)
-        settled = judge_first(log, dir, &facts, verdict);
-    if (settled == 0) {
-        state_hash(&facts, verdict->then);
-        if (!known(context, verdict->then))
-            settled = judge_second(dir, &facts, verdict);
-    }
+        settled = log->flash_case->kind == FLASH_RETIRE
+                      ? judge_retired(log, dir, verdict)
+                      : judge_counted(log, dir, known, context, verdict);
     return settled < 0 ? settled : 0;
 }

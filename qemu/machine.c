@@ -155,6 +155,8 @@ static void add_streams(struct arguments *arguments, const struct machine_setup 
         text_format("socket,id=console,fd=%d,logfile=%s,logappend=off", CHILD_FD + MACHINE_CONSOLE,
                     setup->console));
     add(arguments, "-serial", text_copy("chardev:console"));
+    if (setup->debug != NULL)
+        add(arguments, "-debugcon", text_format("file:%s", setup->debug));
     if (!setup->small) {
         add(arguments, "-chardev",
             text_format("socket,id=channel,fd=%d", CHILD_FD + MACHINE_CHANNEL));

@@ -36,6 +36,7 @@ struct machine_setup {
     const char *seed; /* FAT image for cloud-init, read only; NULL: none */
     bool pvpanic;     /* a device by which the guest's kernel tells of its panic */
     const char *console; /* log of the serial console, created */
+    const char *debug;   /* file for what the guest writes to QEMU's debug console; NULL: none */
     const char *screen;  /* PNG of the screen at the boot's end; NULL: the machine has no screen */
     const char *errors;  /* what QEMU itself says, appended */
 

@@ -123,7 +123,7 @@ int small_slots(const char *disk, char **reason)
 
 int small_disk_make(const char *disk, const char *stage, const char *next, char **reason)
 {
-    static const char *const names[] = {"next", "good"};
+    static const char *const names[] = {"next", "good", "install"};
     int error = disk_lay_out(disk, reason);
 
     for (size_t i = 0; error == 0 && i < sizeof names / sizeof names[0]; i++) {
@@ -161,7 +161,14 @@ static void console_taken(void *context, const char *line)
     struct small_boot *boot = ((struct watch *)context)->boot;
 
     boot->firmware = boot->firmware || strstr(line, "BdsDxe:") != NULL;
-    line = strstr(line, "TICKET ");
+}
+
+/* The next loader's words come by the debug console: the serial one may lose some. */
+static void ticket_take(const char *path, struct small_boot *boot)
+{
+    TEXT_AUTO text = file_read(path, NULL);
+    const char *line = text != NULL ? strstr(text, "TICKET ") : NULL;
+
     if (line == NULL)
         return;
     boot->started = true;
@@ -275,11 +282,13 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
     TEXT_AUTO saved = text_format("%s/vars.saved", dir);
     TEXT_AUTO console = text_format("%s/console.log", dir);
     TEXT_AUTO errors = text_format("%s/qemu.log", dir);
+    TEXT_AUTO debug = text_format("%s/next.log", dir);
     struct machine_setup setup = {.accel = "tcg",
                                   .disk = disk,
                                   .vars = vars,
                                   .console = console,
                                   .errors = errors,
+                                  .debug = debug,
                                   .vars_log = log,
                                   .vars_in_memory = log == NULL,
                                   .small = true};
@@ -290,12 +299,14 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
     int error = log != NULL ? file_write(log, "", 0) : 0;
 
     memset(boot, 0, sizeof *boot);
+    unlink(debug);
     if (error == 0)
         error = machine_start(&machine, &setup, &taker);
     if (error < 0)
         return error;
     follow(&watch, &progress);
     machine_kill(&machine);
+    ticket_take(debug, boot);
     if (log == NULL && watch.saved && rename(saved, vars) < 0)
         return -errno;
     /* A machine that hangs leaves its flash behind in memory alone; nothing is made of it. */

@@ -8,10 +8,12 @@
  *   spoil.efi   and damages the ledger, which only firmware can
  *   drop.efi    and deletes the ledger, as a power cut in the firmware's garbage collection may
  *   fill.efi    and so, and fills NVRAM with dumps of panics
- *   BOOTX64.EFI starts hop.efi, with the time of that in the load options
+ *   install.efi and makes a boot entry for the stage, before all others, as `backstop install` does
+ *   BOOTX64.EFI starts hop.efi, with the time of that in the load options; with none, as next.efi
  *   time.efi    prints how long ago that was, then as good.efi; so does hop.efi, without a receipt
  */
 #include "stage.h"
+#include "bytes.h"
 #include "file.h"
 #include "mem.h"
 #include "start.h"
@@ -22,6 +24,8 @@
 #define FILL_MAX 400u
 
 static EFI_GUID loaded_image_protocol = EFI_LOADED_IMAGE_PROTOCOL_GUID;
+static EFI_GUID device_path_protocol = EFI_DEVICE_PATH_PROTOCOL_GUID;
+static EFI_GUID global = EFI_GLOBAL_VARIABLE;
 static EFI_GUID vendor = BACKSTOP_GUID_INIT;
 static EFI_GUID crash = {
     0xcfc8fc79, 0xbe2e, 0x4ddc, {0x97, 0xf0, 0x9f, 0x98, 0xbf, 0xe2, 0x98, 0xa0}};
@@ -34,13 +38,21 @@ static uint64_t now(void)
     return (uint64_t)high << 32 | low;
 }
 
+/* QEMU's debug console: a serial port has a rate, and firmware drops what it cannot get rid of. */
+static void debug_port(char c)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(c), "Nd"((uint16_t)0xe9));
+}
+
 static void print(EFI_SYSTEM_TABLE *table, const char *text)
 {
     CHAR16 wide[256];
     size_t i = 0;
 
-    for (; text[i] != '\0' && i < 255; i++)
+    for (; text[i] != '\0' && i < 255; i++) {
         wide[i] = (CHAR16)text[i];
+        debug_port(text[i]);
+    }
     wide[i] = 0;
     table->ConOut->OutputString(table->ConOut, wide);
 }
@@ -128,6 +140,75 @@ static void nvram_fill(EFI_SYSTEM_TABLE *table)
     }
 }
 
+/* The last node of a disk's partition, which is the short form of its path (UEFI 2.10, 3.1.2). */
+static const uint8_t *partition_node(EFI_SYSTEM_TABLE *table, EFI_LOADED_IMAGE *self, size_t *size)
+{
+    void *path = NULL;
+    const uint8_t *node;
+
+    table->BootServices->HandleProtocol(self->DeviceHandle, &device_path_protocol, &path);
+    for (node = path; node != NULL && (node[0] & EFI_DP_TYPE_MASK) != END_DEVICE_PATH_TYPE;
+         node += *size) {
+        *size = get_le16(node + 2);
+        if (node[0] == MEDIA_DEVICE_PATH && node[1] == MEDIA_HARDDRIVE_DP)
+            return node;
+        if (*size < 4)
+            break;
+    }
+    return NULL;
+}
+
+static size_t wide_put(uint8_t *out, const char *text)
+{
+    size_t i = 0;
+
+    do
+        put_le16(out + 2 * i, (uint8_t)text[i]);
+    while (text[i++] != '\0');
+    return 2 * i;
+}
+
+/* EFI_LOAD_OPTION (UEFI 2.10, 3.1.3). */
+static size_t option_make(uint8_t *out, const uint8_t *partition, size_t size)
+{
+    size_t at = 6, path, file;
+
+    at += wide_put(out + at, "Backstop");
+    path = at;
+    memcpy(out + at, partition, size);
+    at += size;
+    file = at;
+    at += 4 + wide_put(out + at + 4, STAGE_PATH);
+    out[file] = MEDIA_DEVICE_PATH;
+    out[file + 1] = MEDIA_FILEPATH_DP;
+    put_le16(out + file + 2, (uint16_t)(at - file));
+    memcpy(out + at, "\x7f\xff\x04\x00", 4);
+    at += 4;
+    put_le32(out, 1); /* LOAD_OPTION_ACTIVE */
+    put_le16(out + 4, (uint16_t)(at - path));
+    return at;
+}
+
+static void entry_install(EFI_SYSTEM_TABLE *table, EFI_LOADED_IMAGE *self)
+{
+    UINT32 attributes = LEDGER_ATTRIBUTES | EFI_VARIABLE_RUNTIME_ACCESS;
+    uint8_t option[256];
+    uint8_t order[64];
+    UINTN rest = sizeof order - 2;
+    size_t size = 0;
+    const uint8_t *partition = partition_node(table, self, &size);
+
+    if (partition == NULL || size > 64)
+        return;
+    table->RuntimeServices->SetVariable(L"Boot0010", &global, attributes,
+                                        option_make(option, partition, size), option);
+    put_le16(order, 0x10);
+    if (table->RuntimeServices->GetVariable(L"BootOrder", &global, NULL, &rest, order + 2) !=
+        EFI_SUCCESS)
+        rest = 0;
+    table->RuntimeServices->SetVariable(L"BootOrder", &global, attributes, rest + 2, order);
+}
+
 static void hop(EFI_HANDLE image, EFI_SYSTEM_TABLE *table, EFI_LOADED_IMAGE *self, uint64_t *time)
 {
     struct stage chain = {
@@ -139,6 +220,7 @@ static void hop(EFI_HANDLE image, EFI_SYSTEM_TABLE *table, EFI_LOADED_IMAGE *sel
     chain.self = &options;
     chain.conf.next_count = 1;
     memcpy(chain.conf.next[0], "\\EFI\\test\\hop.efi", sizeof "\\EFI\\test\\hop.efi");
+    start_path_of(self->FilePath, chain.path); /* or it would start itself */
     *time = now();
     start_next(&chain);
 }
@@ -189,6 +271,8 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
         receipt_hand_back(table, ticket.number);
     if (action == 's')
         ledger_spoil(table);
+    if (action == 'i')
+        entry_install(table, self);
     if (action == 'd' || action == 'f')
         variable_delete(table->RuntimeServices, WIDE(LEDGER_VARIABLE));
     if (action == 'f')
