@@ -386,6 +386,19 @@ static long limit_of(long own, long usual)
     return own > 0 ? own : usual;
 }
 
+#define IO_EVENT 4096u /* bytes; an idle machine's are far fewer within its whole silence */
+
+/* A machine of somebody's may have no console: that it uses its disk is a sign of life as well. */
+static void note_io(struct session *session)
+{
+    uint64_t io = session->limits.silence > 0 ? machine_io(&session->machine) : 0;
+
+    if (io < session->io + IO_EVENT && io >= session->io)
+        return;
+    session->io = io;
+    session->heard = (time_t)now();
+}
+
 /* One round of taking what came. 0, or -EPROTO when a limit is passed. */
 static int follow_once(struct session *session)
 {
@@ -401,6 +414,7 @@ static int follow_once(struct session *session)
     }
     if (taken > 0)
         session->heard = (time_t)now();
+    note_io(session);
     boot_read_records(session, boot,
                       boot->hello && !(boot->counted && boot->good) &&
                           ++session->ticks % ESP_EVERY == 0);

@@ -406,6 +406,21 @@ int machine_flash_save(struct machine *machine, const char *path)
     return 0;
 }
 
+static uint64_t field_of(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+uint64_t machine_io(const struct machine *machine)
+{
+    TEXT_AUTO path = text_format("/proc/%ld/io", (long)machine->pid);
+    TEXT_AUTO text = machine->pid != 0 ? file_read(path, NULL) : NULL;
+
+    return text != NULL ? field_of(text, "rchar: ") + field_of(text, "wchar: ") : 0;
+}
+
 void machine_kill(struct machine *machine)
 {
     struct rusage usage = {0};

@@ -91,6 +91,11 @@ void machine_look(struct machine *machine);
 /* Has QEMU write the flash, that of a machine with vars_in_memory, to a file: done when QMP
  * returns. 0 or -errno. */
 int machine_flash_save(struct machine *machine, const char *path);
+/*
+ * Bytes that QEMU has read and written so far: what its guest does with its disks, even while it
+ * says nothing. An idle or a hung guest adds a few dozen in ten seconds.
+ */
+uint64_t machine_io(const struct machine *machine);
 /* SIGKILL, which is what a power cut is; nothing to do if it is off. */
 void machine_kill(struct machine *machine);
 

@@ -97,6 +97,7 @@ struct session {
     char *run_output;
     time_t heard; /* monotonic, s: when the machine last said something */
     unsigned ticks;
+    uint64_t io; /* machine_io() when it was last an event */
 
     struct fault *faults;
     size_t fault_count;
