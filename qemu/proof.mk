@@ -5,7 +5,7 @@
 #
 # PROOF_BUDGET=SECONDS ends a part early, or `make proof` as a whole.
 PROOF_BUDGET ?=
-PROOF_PARTS  := proof-rig:1
+PROOF_PARTS  := proof-rig:3 proof-calls:1 proof-mutants:2
 PROOF_LIMIT  := --budget $(PROOF_BUDGET)
 
 .PHONY: proof proof-rig

@@ -1,6 +1,7 @@
 #: make try-ready   what `qemu/rig try` needs beside the image: the agent, Backstop's package, scripts
 #: make proof-try   `qemu/rig try` on other people's packages and images, good and deliberately broken
 RIG_TRY := $(RIG)/try
+PROOF_PARTS += proof-try:1
 # The libraries that Backstop's package needs, for machines of the host's own Debian that lack them.
 RIG_TRY_LIBS := libarchive13 libefiboot1 libefivar1 libinih1 libjson-c5
 

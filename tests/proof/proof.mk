@@ -40,13 +40,16 @@ PROOF_MUTANTS += proof-mutants-calls
 proof-mutants-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 	$(Q)tests/proof/mutants.sh $(B)
 
-# $(1): a layer's target
+# $(1): a layer's target. None is started once the budget is used up.
 define run_mutants
-	$(Q)+$(TALLY) '$(1)' $(MAKE) --no-print-directory $(1)
+	$(Q)+if [ -n "$(PROOF_BUDGET)" ] && [ $$(($$(date +%s) - $$(cat $(B)/proof/mutants-began))) -ge "$(PROOF_BUDGET)" ]; \
+	then echo "LEFT $(1): no time left within the budget"; \
+	else $(TALLY) '$(1)' $(MAKE) --no-print-directory $(1); fi
 
 endef
 
 proof-mutants: $(TALLY_BIN)
 	$(begin_results)
+	$(Q)mkdir -p $(B)/proof && date +%s >$(B)/proof/mutants-began
 	$(foreach t,$(sort $(PROOF_MUTANTS)),$(call run_mutants,$(t)))
 	@$(TALLY)
