@@ -1,7 +1,7 @@
 include qemu/image.mk
+include qemu/proof.mk
 include qemu/bench.mk
 include qemu/try.mk
-include qemu/proof.mk
 include qemu/flash.mk
 include qemu/chaos.mk
 include qemu/blocks.mk
