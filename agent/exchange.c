@@ -111,6 +111,12 @@ static int put_record(const struct exchange *exchange, const struct move *move,
                       struct records *records)
 {
     char *held_at = NULL;
+    struct held *written;
+    /* of a directory that stays the record alone has its former metadata: some of that may have
+     * been put back before a cut, and is not read anew */
+    if (move_is_in_place(move) && records_find(records, move->id, &written) == 0 && written &&
+        written->in_place && strcmp(written->path, move->path) == 0)
+        return 0;
     if (asprintf(&held_at, "%s/%u", move->yard->path, move->id) < 0)
         return -ENOMEM;
     struct json_object *json = move_describe(exchange, move, held_at);
@@ -482,21 +488,31 @@ void exchange_clear_failed(struct exchange *exchange)
 
 /* ---- durable ---- */
 
+int exchange_directory_time(const struct place *place, const char *path, int64_t mtime_ns)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_of(mtime_ns)};
+    const char *name;
+    int dir_fd = parent_open(place, path, &name);
+    if (dir_fd < 0)
+        return dir_fd;
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int err = fd < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    close(dir_fd);
+    return err;
+}
+
 /* What is put into a directory moves its times on: those that came back get theirs again. */
 static int times_again(const struct exchange *exchange)
 {
     int err = 0;
     for (size_t i = exchange->count; i-- > 0;) {
         const struct move *move = &exchange->moves[i];
-        const char *name;
         if (!move->moved || !move->good || move->good->type != ENTRY_DIR)
             continue;
-        struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_of(move->good->mtime_ns)};
-        int fd = parent_open(place_of(exchange), move->path, &name);
-        if (fd < 0 || utimensat(fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-            err = fd < 0 ? fd : -errno;
-        if (fd >= 0)
-            close(fd);
+        int one = exchange_directory_time(place_of(exchange), move->path, move->good->mtime_ns);
+        err = one < 0 ? one : err;
     }
     return err;
 }

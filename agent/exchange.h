@@ -69,6 +69,8 @@ int exchange_finish(struct exchange *exchange); /* 0 or -errno: not known to be 
 /* A good version that was made ready and could not be moved does not stay. */
 void exchange_clear_failed(struct exchange *exchange);
 void exchange_close(struct exchange *exchange);
+/* The time of a directory that stands, durable, with its other attributes. 0 or -errno. */
+int exchange_directory_time(const struct place *place, const char *path, int64_t mtime_ns);
 
 /* For file systems without RENAME_EXCHANGE. A directory can have no second name and replaces no
  * file: with one on either side, and there alone, the place is empty between two renames. */

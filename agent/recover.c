@@ -311,12 +311,31 @@ static int run_exchange(struct recovery *recovery)
     return err;
 }
 
+/* Directories that a cut kept from getting their times again: they differ in nothing else. */
+static int times_after_cut(const struct recovery *recovery)
+{
+    const struct inventory *good = good_history_newest(recovery->history);
+    int err = 0;
+    for (size_t i = 0; i < recovery->intents.count; i++) {
+        const struct intended *item = &recovery->intents.items[i];
+        const struct entry *entry = item->pending ? inventory_find(good, item->path) : NULL;
+        if (!entry || entry->never || entry->type != ENTRY_DIR)
+            continue;
+        int one = exchange_directory_time(&recovery->place, item->path, entry->mtime_ns);
+        if (one < 0 && one != -ENOENT && one != -ENOTDIR && one != -ELOOP)
+            err = one;
+    }
+    return err;
+}
+
 static int apply(struct recovery *recovery)
 {
     int err = recovery->fresh > 0 ? intent(recovery) : 0;
     if (err < 0)
         return err;
     err = run_exchange(recovery);
+    if (err == 0)
+        err = times_after_cut(recovery);
     if (err < 0) /* not durable for certain: the intent stays open and the next run finishes it */
         return err;
     exchange_clear_failed(&recovery->exchange);
@@ -406,8 +425,10 @@ static bool image_is_touched(const struct suspects *suspects)
 /* A note is all that is written where there is nothing to do. */
 static int finish_without_moves(struct recovery *recovery, const char *note)
 {
-    if (recovery->intents.pending_count > 0)
-        return done(recovery);
+    if (recovery->intents.pending_count > 0) {
+        int err = times_after_cut(recovery);
+        return err < 0 ? err : done(recovery);
+    }
     return append(
         recovery,
         nothing_describe(recovery->ticket, what_stands(recovery), recovery->suspects.lost, note),

@@ -415,9 +415,13 @@ static void say_early(struct reading *reading, const struct tree_item *item)
 {
     char *text = text_of(reading, item, NULL);
     struct json_object *json = text ? json_tokener_parse(text) : NULL;
-    say(reading, "%s mode %s, %s, case %lld, error %lld", item->path, string_at(json, "mode"),
-        string_at(json, "applied"), (long long)number_at(json, "case"),
-        (long long)number_at(json, "error"));
+    if (reading->form == FORM_CUT)
+        say(reading, "%s mode %s, %s, case %lld, error %lld", item->path, string_at(json, "mode"),
+            string_at(json, "applied"), (long long)number_at(json, "case"),
+            (long long)number_at(json, "error"));
+    else
+        say(reading, "%s case %lld, error %lld", item->path, (long long)number_at(json, "case"),
+            (long long)number_at(json, "error"));
     json_object_put(json);
     free(text);
 }

@@ -15,6 +15,8 @@
  * After an error of the system (FORM_FAULT) moreover:
  *   - the directory /run/modprobe.d, for masks that a failed recovery leaves and the next takes
  * back
+ *   - what early.json says of mode and of what stands: a run that was refused its last call has put
+ *     everything back and said that it failed, and the next one finds nothing to do
  *   - which number the newest good generation has; of older ones nothing is said
  *   - ids within a case and what the records say of the replacement: a second turn may have taken
  *     new ones. Every suspect is still to be held, once at least.
