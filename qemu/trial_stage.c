@@ -107,11 +107,6 @@ static int refuse(char **reason, const struct update *update, char *why)
     return -EINVAL;
 }
 
-static const char *shown(const char *kernels)
-{
-    return kernels[0] != '\0' ? kernels : "none ";
-}
-
 /* What an update needs of the machine, as far as it can be seen from outside. */
 static int update_fits(const struct update *update, const struct image *image, char **reason)
 {
@@ -119,9 +114,8 @@ static int update_fits(const struct update *update, const struct image *image, c
         return 0;
     if (update->kind == UPDATE_MODULE && !words_have(image->kernels, update->kernel))
         return refuse(reason, update,
-                      text_format("is built for kernel %s; the image has: %sbuild it for one of "
-                                  "these",
-                                  update->kernel, shown(image->kernels)));
+                      text_format("is built for kernel %s; those of the image: %s", update->kernel,
+                                  image->kernels[0] != '\0' ? image->kernels : "none"));
     if (update->kind != UPDATE_DEB)
         return 0;
     if (!image->dpkg)
