@@ -5,8 +5,6 @@ PROOF_PARTS += proof-try:1
 # The libraries that Backstop's package needs, for machines of the host's own Debian that lack them.
 RIG_TRY_LIBS := libarchive13 libefiboot1 libefivar1 libinih1 libjson-c5
 
-PROOF_PARTS += proof-try:1
-
 .PHONY: try-ready proof-try
 try-ready: $(B)/qemu/rig rig-image $(RIG_TRY)/stamp
 
