@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* How the rig judges and logs; what was judged before a change of it is judged again. */
-#define FLASH_VERSION "2"
+#define FLASH_VERSION "3"
 
 const struct flash_case flash_cases[] = {
     {"ledger-create", "the stage's first ledger", FLASH_LEDGER, guid_backstop, "BackstopLedger",

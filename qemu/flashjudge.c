@@ -12,6 +12,8 @@
 
 #define FOUND_ABSENT 0u
 #define FOUND_VALID 1u
+#define FOUND_DAMAGED 2u
+#define THRESHOLD 3u /* in a row, by default */
 #define OUTCOME_GOOD 1u
 #define OUTCOME_CLEAN 2u
 
@@ -154,7 +156,10 @@ static bool old_or_new(const struct record *now, const struct record both[2])
     return record_is_same(now, &both[0]) || record_is_same(now, &both[1]);
 }
 
-/* In a collection a variable may be out of sight; torn it is never. */
+/*
+ * A collection writes the store anew, each variable with the state that it has, and its data last:
+ * a cut can hide it, or leave it torn and in force. Of that the record's CRC tells the stage.
+ */
 static int judge_store(const struct flash_log *log, const struct facts *facts,
                        struct flash_verdict *verdict)
 {
@@ -162,10 +167,10 @@ static int judge_store(const struct flash_log *log, const struct facts *facts,
 
     if (!facts->store && !hides)
         return fail(verdict, text_copy("the variable store cannot be read"));
-    if (!old_or_new(&facts->ledger, log->ledger) && !(hides && !facts->ledger.there))
+    if (!old_or_new(&facts->ledger, log->ledger) && !(hides && !facts->ledger.whole))
         return fail(verdict, text_format("the ledger is neither old nor new: %s",
                                          facts->ledger.whole ? "another" : "torn or gone"));
-    if (!old_or_new(&facts->receipt, log->receipt) && !(hides && !facts->receipt.there))
+    if (!old_or_new(&facts->receipt, log->receipt) && !(hides && !facts->receipt.whole))
         return fail(verdict, text_format("the receipt is neither old nor new: %s",
                                          facts->receipt.whole ? "another" : "torn or gone"));
     if (!hides && !facts->updated_is_old && !facts->updated_is_new)
@@ -221,6 +226,16 @@ static int judge_count(const struct small_boot *boot, const struct expectation *
                                      expected->number, expected->failures, expected->found));
 }
 
+/* A damaged ledger is one failure short of the threshold, and no boot before it is counted. */
+static bool meets_damaged(const struct facts *cut, const struct small_boot *boot)
+{
+    struct expectation expected = {0};
+
+    expect_from_mark(cut, &expected);
+    return boot->found == FOUND_DAMAGED && boot->number == expected.number &&
+           boot->failures == THRESHOLD - 1;
+}
+
 /*
  * Which of the variables the firmware shows after a cut collection, and in which version, is its
  * own affair: whatever it shows, the count must follow from it, and from the ESP what it hides.
@@ -241,6 +256,8 @@ static int judge_collected(const struct flash_log *log, const struct facts *cut,
                 return 0;
         }
     }
+    if (!cut->ledger.whole && cut->ledger.there && meets_damaged(cut, boot))
+        return 0;
     return judge_count(boot, &expected, "the boot after the cut", verdict);
 }
 
