@@ -45,6 +45,11 @@ static time_t now(void)
     return time.tv_sec;
 }
 
+static bool time_is_over(const struct chaos *chaos)
+{
+    return chaos->budget > 0 && now() - chaos->start >= chaos->budget;
+}
+
 static int wrong(const char *word, const char *what)
 {
     fprintf(stderr, "rig: chaos: %s %s; `rig --help` tells how it is used\n", word, what);
@@ -122,6 +127,8 @@ static bool fails_alike(void *context, const size_t *steps, size_t count)
     struct outcome outcome;
     bool alike;
 
+    if (time_is_over(shrinking->chaos))
+        return false;
     run_text(shrinking->chaos, "shrinking", text, shrinking->dir, &outcome);
     rule = rule_of(outcome.detail);
     alike = !outcome.well && strcmp(rule, shrinking->fault) == 0;
@@ -137,6 +144,7 @@ static void shrink_and_print(const struct chaos *chaos, const struct sequence *s
     TEXT_AUTO rule = rule_of(detail);
     TEXT_AUTO dir = text_format("%s/%s-shrinking", chaos->proof, name);
     TEXT_AUTO file = text_format("%s/%s.scn", chaos->proof, name);
+    TEXT_AUTO title = text_format("%.*s", (int)strcspn(detail, "\n"), detail);
     TEXT_AUTO text = NULL;
     struct shrinking shrinking = {chaos, sequence, rule, dir};
     size_t steps[CHAOS_STEPS_MAX], count = sequence->count;
@@ -144,9 +152,10 @@ static void shrink_and_print(const struct chaos *chaos, const struct sequence *s
 
     for (size_t i = 0; i < count; i++)
         steps[i] = i;
-    printf("shrinking, at most %u tries\n", tries);
+    printf("shrinking, at most %u tries%s\n", tries,
+           time_is_over(chaos) ? ", but no time is left" : "");
     count = shrink(steps, count, &tries, fails_alike, &shrinking);
-    text = sequence_scenario(sequence, steps, count, detail);
+    text = sequence_scenario(sequence, steps, count, title);
     printf("%s, for `rig run %s`:\n%s", file, file, text);
     if (file_write(file, text, strlen(text)) < 0)
         fprintf(stderr, "rig: %s cannot be written\n", file);
@@ -222,11 +231,6 @@ static struct totals totals_read(const struct chaos *chaos)
 }
 
 /* the verb */
-
-static bool time_is_over(const struct chaos *chaos)
-{
-    return chaos->budget > 0 && now() - chaos->start >= chaos->budget;
-}
 
 static int one_seed(const struct chaos *chaos, long seed)
 {

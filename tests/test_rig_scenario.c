@@ -77,6 +77,12 @@ static const struct {
     {"bad expression", HEAD "check console \"a(\"\n", ":4: ", "regular expression"},
     {"bad expression of a file", HEAD "check file /x contains=[\n", ":4: ", "regular expression"},
     {"odd check of a file", HEAD "check file /x is-nice\n", ":4: ", "not something"},
+    {"fault at a senseless time", HEAD "fault firmware panic\n", ":4: ", "no kernel yet"},
+    {"fault of nothing", HEAD "fault early sulk\n", ":4: ", "not a fault"},
+    {"chaos of nothing", HEAD "chaos dance\n", ":4: ", "not a step of chaos"},
+    {"chaos with a senseless fault", HEAD "chaos fault early clock 1970-01-01\n",
+     ":4: ", "before power-on"},
+    {"chaos update of nothing", HEAD "chaos update\n", ":4: ", "which update"},
     {"await of nothing", HEAD "await godot\n", ":4: ", "not something to await"},
 };
 
