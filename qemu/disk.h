@@ -45,7 +45,7 @@ int disk_mkdir(const struct disk *disk, const char *path, char **reason);
 
 /* Flips one bit in the middle of a file, which keeps its size and times. */
 int disk_damage(const struct disk *disk, const char *path, char **reason);
-/* Gives a new file at path, in a directory that is there, all blocks that are free. */
+/* Gives a new file at path, in a directory that is there, all blocks that root could have. */
 int disk_fill(const struct disk *disk, const char *path, char **reason);
 
 /* The same on the ESP; paths with slashes. */

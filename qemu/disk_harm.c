@@ -55,12 +55,21 @@ int disk_damage(const struct disk *disk, const char *path, char **reason)
 
 #define ANYWHERE (~(blk64_t)0)
 
+/* What ext4 gives to nobody, not even to root: a fiftieth, at most 4096 (its reserved_clusters). */
+static blk64_t kept_by_kernel(ext2_filsys fs)
+{
+    blk64_t fiftieth = ext2fs_blocks_count(fs->super) / 50;
+
+    return fiftieth < 4096 ? fiftieth : 4096;
+}
+
 /* Asks for pieces that halve, since the map of what is taken takes blocks as well. */
 static blk64_t take_blocks(ext2_filsys fs, ext2_ino_t number, struct ext2_inode *inode)
 {
-    blk64_t start = 0, piece = ext2fs_free_blocks_count(fs->super);
+    blk64_t start = 0, piece = ext2fs_free_blocks_count(fs->super), left = kept_by_kernel(fs);
 
-    while (piece > 0) {
+    piece = piece > left ? piece - left : 0;
+    while (piece > 0 && ext2fs_free_blocks_count(fs->super) > left) {
         if (ext2fs_fallocate(fs, 0, number, inode, ANYWHERE, start, piece) == 0)
             start += piece;
         else

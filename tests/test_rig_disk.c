@@ -105,7 +105,7 @@ static uint64_t blocks_free(const struct disk *disk)
     return count;
 }
 
-static void no_block_left(void **state)
+static void no_block_that_root_could_have(void **state)
 {
     const struct world *world = *state;
     TEXT_AUTO reason = NULL;
@@ -113,7 +113,8 @@ static void no_block_left(void **state)
     assert_true(blocks_free(&world->disk) > 1000);
     if (disk_fill(&world->disk, "/var/tmp/filler", &reason) < 0)
         fail_msg("%s", reason);
-    assert_int_equal(blocks_free(&world->disk), 0);
+    /* ext4 keeps a fiftieth of 18 MiB in blocks of 1 KiB for itself */
+    assert_in_range(blocks_free(&world->disk), 18 * 1024 / 50 - 8, 18 * 1024 / 50);
     assert_string_equal(disk_kind(&world->disk, "/var/tmp/filler"), "file");
     is_consistent(world);
 }
@@ -122,7 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rot, make, unmake),
-        cmocka_unit_test_setup_teardown(no_block_left, make, unmake),
+        cmocka_unit_test_setup_teardown(no_block_that_root_could_have, make, unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
