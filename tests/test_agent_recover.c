@@ -657,6 +657,24 @@ static void assert_nothing_lost(const struct world *world, const char *faulty, u
     free(seen);
 }
 
+/* Of a directory that was gone, its time; of one that stayed, what its record says it was. */
+static void assert_directories(const struct world *world, bool has_records, unsigned long at)
+{
+    char line[2048];
+    bool found = !has_records;
+    struct stat st;
+    if (lstat(world_path(world, "/opt/acme/sub"), &st) < 0 || st.st_mtim.tv_sec != WORLD_TIME - 5)
+        fail_msg("/opt/acme/sub has not its time (call %lu)", at);
+    FILE *file = fopen(world_path(world, STATE_DIR "/quarantine/7/records.jsonl"), "r");
+    assert_non_null(file);
+    while (!found && fgets(line, sizeof line, file))
+        found = strstr(line, "\"/opt/acme/owned\"") && strstr(line, "\"mode\":448") &&
+                (geteuid() != 0 || strstr(line, "626164"));
+    fclose(file);
+    if (!found)
+        fail_msg("the former metadata of /opt/acme/owned are lost (call %lu)", at);
+}
+
 static void damage_records(const struct world *world)
 {
     char path[] = STATE_DIR "/quarantine/7/records.jsonl";
@@ -713,6 +731,8 @@ static void run_lies(const struct plan_of_lies *lies)
         assert_int_equal(run_child(&world, &none, 0, &ignored), 0);
         assert_tree(&world, wanted, at);
         assert_nothing_lost(&world, faulty, at);
+        if (!lies->fail_with)
+            assert_directories(&world, !lies->lose_records, at);
         /* where a directory cannot be exchanged, what took it out and what put back are two */
         if (lies->with_ids)
             assert_in_range(moved_in_journal(&world), moved,
