@@ -1,5 +1,5 @@
 # Power cuts at the block layer: the lab, a kernel with a file system and nothing else.
-#: make proof-blocks  every crash state of a recovery on ext4, xfs and btrfs; BLOCKS="ext4 xfs" for some
+#: make proof-blocks  crash states of a recovery on ext4, xfs, btrfs, and of the ESP; BLOCKS="ext4 vfat" for some
 LAB          := $(B)/lab
 LAB_SRC      := $(sort $(wildcard qemu/lab/*.c))
 LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command writelog writes crash record nvram)
