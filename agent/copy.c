@@ -19,6 +19,7 @@
 
 #define COPY_BUFFER (256u * 1024)
 #define RELAY_FROM (4u * 1024 * 1024) /* bytes: less is done before a thread has begun */
+#define SMALL (64u * 1024)            /* bytes: up to here it is read before it could be cloned */
 #define LANES 2u
 
 /* One copy under way. */
@@ -26,16 +27,17 @@ struct copy {
     int in_fd, out_fd; /* out_fd -1: hash alone */
     EVP_MD_CTX *digest;
     uint8_t *buffer;
-    off_t at; /* all before is hashed and written */
+    size_t room; /* in buffer */
+    off_t at;    /* all before is hashed and written */
 };
 
 static int copy_zeros(struct copy *copy, off_t until)
 {
     if (copy->at < until)
-        memset(copy->buffer, 0, COPY_BUFFER);
+        memset(copy->buffer, 0, copy->room);
     while (copy->at < until) {
         off_t left = until - copy->at;
-        size_t n = left < COPY_BUFFER ? (size_t)left : COPY_BUFFER;
+        size_t n = left < (off_t)copy->room ? (size_t)left : copy->room;
 
         if (!EVP_DigestUpdate(copy->digest, copy->buffer, n))
             return -EIO;
@@ -66,7 +68,7 @@ static int copy_data(struct copy *copy, off_t until)
     while (copy->at < until) {
         off_t left = until - copy->at;
         ssize_t n = pread(copy->in_fd, copy->buffer,
-                          left < COPY_BUFFER ? (size_t)left : COPY_BUFFER, copy->at);
+                          left < (off_t)copy->room ? (size_t)left : copy->room, copy->at);
         int error = 0;
 
         if (n < 0 && errno == EINTR)
@@ -237,13 +239,14 @@ static bool is_worth_a_relay(const struct copy *copy, off_t until)
 /* A hole up to the end of the file: nothing to write but its length. */
 static int copy_last_hole(struct copy *copy)
 {
+    off_t before = copy->at;
     struct stat st;
     int error;
 
     if (fstat(copy->in_fd, &st) < 0)
         return -errno;
     error = copy_zeros(copy, st.st_size);
-    if (!error && copy->out_fd >= 0 && ftruncate(copy->out_fd, copy->at) < 0)
+    if (!error && copy->out_fd >= 0 && copy->at > before && ftruncate(copy->out_fd, copy->at) < 0)
         error = -errno;
     return error;
 }
@@ -271,6 +274,12 @@ static int copy_segments(struct copy *copy)
     }
 }
 
+/* With as many blocks as bytes, no hole is worth a question. */
+static bool is_small(const struct stat *st)
+{
+    return st->st_size <= SMALL && st->st_blocks * 512 >= st->st_size;
+}
+
 /* The clone is hashed, not the source: the hash is of what was kept even if the source moves on. */
 static bool clone_whole(int in_fd, int out_fd)
 {
@@ -279,26 +288,43 @@ static bool clone_whole(int in_fd, int out_fd)
     return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && ioctl(out_fd, FICLONE, in_fd) == 0;
 }
 
+static int hash_whole(struct copy *copy, bool small, uint8_t sha256[SHA256_SIZE])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    int error;
+
+    if (!EVP_DigestInit_ex(copy->digest, EVP_sha256(), NULL))
+        return -EIO;
+    error = small ? copy_data(copy, INT64_MAX) : copy_segments(copy);
+    if (!error && !EVP_DigestFinal_ex(copy->digest, digest, NULL))
+        error = -EIO;
+    if (!error)
+        memcpy(sha256, digest, SHA256_SIZE);
+    return error;
+}
+
 int io_copy_hash(int in_fd, int out_fd, uint8_t sha256[SHA256_SIZE])
 {
-    struct copy copy = {.in_fd = in_fd, .out_fd = out_fd};
-    uint8_t digest[EVP_MAX_MD_SIZE];
+    struct copy copy = {.in_fd = in_fd, .out_fd = out_fd, .room = COPY_BUFFER};
+    struct stat st;
+    bool small;
     int error = -ENOMEM;
 
-    if (out_fd >= 0 && clone_whole(in_fd, out_fd)) {
+    if (fstat(in_fd, &st) < 0)
+        return -errno;
+    small = is_small(&st);
+    if (small)
+        copy.room = SMALL;
+    else if (out_fd >= 0 && clone_whole(in_fd, out_fd)) {
         copy.in_fd = out_fd;
         copy.out_fd = -1;
     }
-    copy.buffer = malloc(COPY_BUFFER);
+    copy.buffer = malloc(copy.room);
     copy.digest = EVP_MD_CTX_new();
-    if (copy.buffer && copy.digest) {
+    if (!small)
         posix_fadvise(copy.in_fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-        error = EVP_DigestInit_ex(copy.digest, EVP_sha256(), NULL) ? copy_segments(&copy) : -EIO;
-        if (!error && !EVP_DigestFinal_ex(copy.digest, digest, NULL))
-            error = -EIO;
-    }
-    if (!error)
-        memcpy(sha256, digest, SHA256_SIZE);
+    if (copy.buffer && copy.digest)
+        error = hash_whole(&copy, small, sha256);
     EVP_MD_CTX_free(copy.digest);
     free(copy.buffer);
     return error;

@@ -214,11 +214,13 @@ static int fill_file(const struct place *place, int fd, const struct entry *good
     return io_apply_metadata(fd, good);
 }
 
-/* The four below take away again what they could not make whole; what was there before stays. */
+/* The four below take away again what they could not make whole; what was there before stays.
+ * A file has its mode from the start, but for set-id bits: nobody else comes into a yard. */
 static int stage_file(const struct place *place, int yard_fd, const char *ready,
                       const struct entry *good)
 {
-    int fd = openat(yard_fd, ready, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(yard_fd, ready, flags, good->mode & 0777);
     if (fd < 0)
         return -errno;
     int err = fill_file(place, fd, good);

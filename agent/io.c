@@ -187,10 +187,10 @@ static int list_xattrs(int fd, char **names, size_t *size)
         buffer = malloc((size_t)room + 1);
         if (!buffer)
             return -ENOMEM;
-        n = flistxattr(fd, buffer, (size_t)room);
+        n = room ? flistxattr(fd, buffer, (size_t)room) : 0;
         if (n >= 0) {
             *names = buffer;
-            *size = room ? (size_t)n : 0;
+            *size = (size_t)n;
             return 0;
         }
         free(buffer);
@@ -329,24 +329,27 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = seconds, .tv_nsec = rest};
 }
 
-/* A change of owner takes away set-id bits and file capabilities, so those come after it. */
+/* A change of owner takes away set-id bits and file capabilities, so those come after it; one of
+ * an ACL may change the mode. */
 int io_apply_metadata(int fd, const struct entry *entry)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, timespec_of(entry->mtime_ns)};
     struct stat st;
+    bool same_owner, same_mode;
     int error;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    if ((st.st_uid != entry->uid || st.st_gid != entry->gid) &&
-        fchown(fd, entry->uid, entry->gid) < 0)
+    same_owner = st.st_uid == entry->uid && st.st_gid == entry->gid;
+    same_mode = same_owner && !entry->xattrs_size && ((st.st_mode ^ entry->mode) & 07777) == 0;
+    if (!same_owner && fchown(fd, entry->uid, entry->gid) < 0)
         return -errno;
     error = remove_other_xattrs(fd, entry);
     if (!error)
         error = set_xattrs(fd, entry);
     if (error)
         return error;
-    if (fchmod(fd, entry->mode & 07777) < 0 || futimens(fd, times) < 0)
+    if ((!same_mode && fchmod(fd, entry->mode & 07777) < 0) || futimens(fd, times) < 0)
         return -errno;
     return 0;
 }

@@ -18,8 +18,9 @@ int io_write_atomic(int dir_fd, const char *name, const void *bytes, size_t size
 int io_read_all(int dir_fd, const char *name, size_t limit, char **bytes, size_t *size);
 /*
  * Content and SHA-256 of what in_fd (a regular file) holds, from its start, whatever the offsets
- * are, into the empty out_fd (-1: hash alone). Holes stay holes; a copy is a reflink where out_fd
- * is O_RDWR and the file system can. The hash is that of the bytes in out_fd. 0 or -errno.
+ * are, into the empty out_fd (-1: hash alone). Holes stay holes; a copy of more than 64 KiB is a
+ * reflink where out_fd is O_RDWR and the file system can. The hash is that of the bytes in out_fd.
+ * 0 or -errno.
  */
 int io_copy_hash(int in_fd, int out_fd, uint8_t sha256[SHA256_SIZE]);
 /*

@@ -203,6 +203,27 @@ static void test_copy_keeps_holes(void **state)
     close(out);
 }
 
+/* The hole of a file small enough to be read at once: 4 KiB of data behind 48 KiB of nothing. */
+static void test_copy_keeps_small_hole(void **state)
+{
+    int in = make("in", "", 0), out = make("out", "", 0);
+    uint8_t first[SHA256_SIZE], second[SHA256_SIZE];
+    char data[4096];
+    struct stat st;
+
+    (void)state;
+    memset(data, 'x', sizeof data);
+    assert_int_equal(pwrite(in, data, sizeof data, 48 << 10), sizeof data);
+    assert_int_equal(io_copy_hash(in, out, first), 0);
+    assert_int_equal(io_copy_hash(out, -1, second), 0);
+    assert_memory_equal(first, second, SHA256_SIZE);
+    assert_int_equal(fstat(out, &st), 0);
+    assert_int_equal(st.st_size, 52 << 10);
+    assert_true(st.st_blocks * 512 < 48 << 10);
+    close(in);
+    close(out);
+}
+
 /* So large that two threads share the work: every size about a buffer's end, and an error midway.
  */
 static void test_copy_large(void **state)
@@ -405,6 +426,7 @@ int main(void)
         TEST(test_read_all),
         TEST(test_copy_hash),
         TEST(test_copy_keeps_holes),
+        TEST(test_copy_keeps_small_hole),
         TEST(test_copy_large),
         TEST(test_copy_errors),
         TEST(test_xattrs_are_packed),
