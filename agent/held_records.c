@@ -427,16 +427,24 @@ int records_write(int case_fd, const struct records *records)
     return err;
 }
 
+int records_set_state(struct held *held, enum held_state state)
+{
+    struct json_object *text = json_object_new_string(held_state_string(state));
+    if (!text)
+        return -ENOMEM;
+    json_object_object_add(held->json, "state", text);
+    held->state = state;
+    return 0;
+}
+
 int records_write_state(int case_fd, const struct records *records, struct held *held,
                         enum held_state state)
 {
     enum held_state former = held->state;
-    add_text(held->json, "state", held_state_string(state));
-    held->state = state;
-    int err = records_write(case_fd, records);
-    if (err < 0) {
-        add_text(held->json, "state", held_state_string(former));
-        held->state = former;
-    }
+    int err = records_set_state(held, state);
+    if (err == 0)
+        err = records_write(case_fd, records);
+    if (err < 0)
+        records_set_state(held, former);
     return err;
 }

@@ -70,7 +70,9 @@ int records_find(const struct records *records, uint32_t id, struct held **held)
 int records_put(struct records *records, struct json_object *json);
 /* Whole and durable. -EFBIG where it would be too long to be read again. 0 or -errno. */
 int records_write(int case_fd, const struct records *records);
-/* The same with another state of one record, which keeps its former one if that fails. */
+/* For the next write. 0, or -ENOMEM and it has its former one. */
+int records_set_state(struct held *held, enum held_state state);
+/* Writes them with another state of one record, which keeps its former one if that fails. */
 int records_write_state(int case_fd, const struct records *records, struct held *held,
                         enum held_state state);
 void records_free(struct records *records);

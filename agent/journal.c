@@ -310,42 +310,61 @@ static int write_whole(int fd, const char *bytes, size_t size)
     return 0;
 }
 
-static int line_write(int fd, struct json_object *line, const struct tail *tail)
+static int put_line(FILE *out, struct json_object *record, struct tail *tail)
 {
     size_t length = 0;
-    const char *text = json_object_to_json_string_length(
-        line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-    char *bytes = text ? malloc(length + 2) : NULL;
-    if (!bytes)
+    struct json_object *line = chained(record, tail);
+    const char *text =
+        line ? json_object_to_json_string_length(
+                   line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length)
+             : NULL;
+    int err =
+        text && fwrite(text, 1, length, out) == length && putc('\n', out) != EOF ? 0 : -ENOMEM;
+    if (err == 0)
+        err = link_advance(&tail->link, tail->link.seq + 1, text, length);
+    tail->torn = false;
+    json_object_put(line);
+    return err;
+}
+
+/* The text of all, each chained to the one before; caller frees. 0 or -errno. */
+static int lines_make(struct json_object **records, size_t count, struct tail *tail, char **text,
+                      size_t *size)
+{
+    *text = NULL;
+    FILE *out = open_memstream(text, size);
+    if (!out)
         return -ENOMEM;
-    size_t at = 0;
-    if (tail->open)
-        bytes[at++] = '\n';
-    memcpy(bytes + at, text, length);
-    at += length;
-    bytes[at++] = '\n';
-    int err = write_whole(fd, bytes, at);
-    free(bytes);
+    int err = tail->open && putc('\n', out) == EOF ? -ENOMEM : 0;
+    for (size_t i = 0; err == 0 && i < count; i++)
+        err = put_line(out, records[i], tail);
+    return fclose(out) != 0 && err == 0 ? -ENOMEM : err;
+}
+
+static int lines_write(int fd, const char *text, size_t size, off_t end)
+{
+    int err = write_whole(fd, text, size);
     if (err == 0 && fsync(fd) < 0)
         err = -errno;
-    if (err < 0 && ftruncate(fd, tail->size) < 0)
+    if (err < 0 && ftruncate(fd, end) < 0)
         return err; /* what was written stays as a torn line, which readers pass over */
     return err;
 }
 
-static int append_locked(int fd, struct json_object *record, int64_t *seq)
+static int append_locked(int fd, struct json_object **records, size_t count, int64_t *seq)
 {
     struct tail tail;
+    char *text;
+    size_t size;
     int err = tail_read(fd, &tail);
     if (err < 0)
         return err;
-    struct json_object *line = chained(record, &tail);
-    if (!line)
-        return -ENOMEM;
-    err = line_write(fd, line, &tail);
-    json_object_put(line);
+    err = lines_make(records, count, &tail, &text, &size);
+    if (err == 0)
+        err = lines_write(fd, text, size, tail.size);
+    free(text);
     if (err == 0 && seq)
-        *seq = tail.link.seq + 1;
+        *seq = tail.link.seq;
     return err;
 }
 
@@ -370,18 +389,31 @@ static int journal_open(const struct place *place)
     return err < 0 ? err : fd;
 }
 
-int journal_append_seq(const struct place *place, struct json_object *record, int64_t *seq)
+static int append(const struct place *place, struct json_object **records, size_t count,
+                  int64_t *seq)
 {
-    if (!record)
-        return -ENOMEM;
     int fd = journal_open(place);
     int err = fd < 0 ? fd : 0;
     while (err == 0 && flock(fd, LOCK_EX) < 0)
         err = errno == EINTR ? 0 : -errno;
     if (err == 0)
-        err = append_locked(fd, record, seq);
+        err = append_locked(fd, records, count, seq);
     if (fd >= 0)
         close(fd);
+    return err;
+}
+
+int journal_append_all(const struct place *place, struct json_object **records, size_t count)
+{
+    int err = count ? append(place, records, count, NULL) : 0;
+    for (size_t i = 0; i < count; i++)
+        json_object_put(records[i]);
+    return err;
+}
+
+int journal_append_seq(const struct place *place, struct json_object *record, int64_t *seq)
+{
+    int err = record ? append(place, &record, 1, seq) : -ENOMEM;
     json_object_put(record);
     return err;
 }

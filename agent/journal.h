@@ -34,7 +34,9 @@ struct json_object *journal_record(const char *event, uint32_t boot, uint32_t ca
  * writes, fsyncs. What it could not write whole it takes away again. The state directory must be
  * open. 0 or -errno. */
 int journal_append(const struct place *place, struct json_object *record);
-/* The same, giving the record's seq (may be NULL). */
+/* The same for several, in one write and one sync. What a cut leaves of them are the first ones. */
+int journal_append_all(const struct place *place, struct json_object **records, size_t count);
+/* As journal_append(), giving the record's seq (may be NULL). */
 int journal_append_seq(const struct place *place, struct json_object *record, int64_t *seq);
 /* An absent journal is an empty one; of one over 64 MiB the end alone is read, and its chain does
  * not hold from there. 0 or -errno; damage is told in the struct, not an error. */

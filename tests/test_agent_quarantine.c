@@ -399,6 +399,8 @@ static void cut_anywhere_it_ends_the_same(void **state)
         {"release a file, EIO once", ACT_RELEASE, 2, 0, EIO},
         {"purge a file", ACT_PURGE, 2, LOSE_UNSYNCED, 0},
         {"purge a tree", ACT_PURGE, 5, LOSE_UNSYNCED, 0},
+        {"purge the case", ACT_PURGE, 0, LOSE_UNSYNCED, 0},
+        {"purge the case, EIO once", ACT_PURGE, 0, 0, EIO},
     };
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
