@@ -187,6 +187,14 @@ static enum outcome outcome_when_inexact(const struct history *history, const st
     return known->esp.failures > 0 ? OUTCOME_UNKNOWN : OUTCOME_NONE;
 }
 
+/* Records that were archived since are missing; one that was not there before is of a new panic. */
+static int dumps_are_new(const struct known *known, const struct ledger *ledger)
+{
+    if (known->dumps > ledger->dumps)
+        return 1;
+    return ledger->dumps_seen != 0 && (known->dumps_seen & ~ledger->dumps_seen) != 0;
+}
+
 static enum outcome outcome_find(const struct history *history, const struct known *known)
 {
     const struct ledger *ledger = &history->ledger;
@@ -199,7 +207,7 @@ static enum outcome outcome_find(const struct history *history, const struct kno
         return (enum outcome)known->receipt.outcome;
     if (known->hang)
         return OUTCOME_HANG;
-    return known->dumps > ledger->dumps ? OUTCOME_CRASH : OUTCOME_UNKNOWN;
+    return dumps_are_new(known, ledger) ? OUTCOME_CRASH : OUTCOME_UNKNOWN;
 }
 
 static enum phase phase_find(const struct known *known, const struct ledger *ledger)
@@ -462,6 +470,7 @@ void decide(const struct known *known, const struct policy *policy, struct decis
     ledger->last_outcome = (uint8_t)outcome;
     ledger->last_phase = (uint8_t)phase;
     ledger->dumps = known->dumps;
+    ledger->dumps_seen = known->dumps_seen;
     decision->ledger = *ledger;
     decision->store = history.store;
     decision->mark_due = (uint8_t)mark_is_due(ledger, known, history.store);

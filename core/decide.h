@@ -25,9 +25,10 @@ struct known {
     struct ledger esp;
     enum record_state receipt_state; /* newest of variable and slot, see receipt_newest() */
     struct receipt receipt;
-    uint32_t means; /* MEANS_* */
-    uint16_t dumps; /* pstore dump variables there now */
-    uint8_t hang;   /* 1: a watchdog is known to have reset the last boot */
+    uint32_t means;      /* MEANS_* */
+    uint16_t dumps;      /* pstore dump variables there now */
+    uint32_t dumps_seen; /* the seen_bit() of each */
+    uint8_t hang;        /* 1: a watchdog is known to have reset the last boot */
 };
 
 /* Where to write the ledger, in the order to try. */

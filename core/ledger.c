@@ -18,9 +18,10 @@
 #define AT_LAST_REASON 34
 #define AT_MARK 35
 #define AT_DUMPS 36
-#define AT_RESERVED 38
+#define AT_DUMPS_SEEN 38
+#define AT_RESERVED 42
 _Static_assert(AT_NUMBER == RECORD_HEADER_SIZE, "fields follow the header");
-_Static_assert(AT_RESERVED + 10 == LEDGER_SIZE, "ten bytes are reserved");
+_Static_assert(AT_RESERVED + 6 == LEDGER_SIZE, "six bytes are reserved");
 
 void ledger_encode(const struct ledger *ledger, uint8_t out[LEDGER_SIZE])
 {
@@ -39,6 +40,7 @@ void ledger_encode(const struct ledger *ledger, uint8_t out[LEDGER_SIZE])
     out[AT_LAST_REASON] = ledger->last_reason;
     out[AT_MARK] = ledger->mark;
     put_le16(out + AT_DUMPS, ledger->dumps);
+    put_le32(out + AT_DUMPS_SEEN, ledger->dumps_seen);
     for (size_t i = AT_RESERVED; i < LEDGER_SIZE; i++)
         out[i] = 0;
     record_seal(out, LEDGER_SIZE, LEDGER_MAGIC);
@@ -61,6 +63,7 @@ static void read_fields(struct ledger *ledger, const uint8_t *bytes)
     ledger->last_reason = bytes[AT_LAST_REASON];
     ledger->mark = bytes[AT_MARK];
     ledger->dumps = get_le16(bytes + AT_DUMPS);
+    ledger->dumps_seen = get_le32(bytes + AT_DUMPS_SEEN);
 }
 
 /* Reasons are not checked: codes are appended without a new version. */

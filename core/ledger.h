@@ -63,6 +63,7 @@ struct ledger {
     uint8_t last_reason;  /* enum reason of this decision */
     uint8_t mark;   /* 1: only in a slot: `number` is an upper limit, the rest a copy of then */
     uint16_t dumps; /* pstore dump variables seen when this was decided */
+    uint32_t dumps_seen; /* the seen_bit() of each; 0 with dumps: an older Backstop only counted */
 };
 
 /* out[LEDGER_SIZE]. */

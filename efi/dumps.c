@@ -1,5 +1,6 @@
 #include "dumps.h"
 #include "mem.h"
+#include "seen.h"
 
 #define NAME_MAX 1024u /* CHAR16 with NUL; Linux knows no longer one either */
 #define DUMP_NAME_MAX 64u
@@ -84,18 +85,23 @@ static int name_is_dump(const struct name *name)
            memcmp(name->text, prefix, PREFIX_LENGTH * sizeof prefix[0]) == 0;
 }
 
-EFI_STATUS dumps_count(EFI_RUNTIME_SERVICES *rt, uint16_t *count)
+EFI_STATUS dumps_probe(EFI_RUNTIME_SERVICES *rt, uint16_t *count, uint32_t *seen)
 {
     struct walk walk;
     EFI_STATUS status;
     uint16_t found = 0;
+    uint32_t bits = 0;
 
     walk_begin(&walk, rt);
     while ((status = walk_step(&walk)) == EFI_SUCCESS)
-        found = (uint16_t)(found + name_is_dump(&walk.now));
+        if (name_is_dump(&walk.now)) {
+            found++;
+            bits |= seen_bit((const uint8_t *)walk.now.text, walk.now.size - sizeof(CHAR16));
+        }
     if (status != EFI_NOT_FOUND && status != EFI_BUFFER_TOO_SMALL)
         return status;
     *count = found;
+    *seen = bits;
     return EFI_SUCCESS;
 }
 

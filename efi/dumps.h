@@ -12,10 +12,11 @@
 #define DUMPS_CLEAR_MAX 32u /* dumps cleared in one boot: more than two panics leave */
 
 /*
- * Counts them (at most UINT16_MAX). EFI_SUCCESS: *count is what is there, or, past a name longer
- * than any in use, what comes before it. Else (names in a circle, an error) *count is as before.
+ * Counts them (at most UINT16_MAX) and gathers their seen_bit(). EFI_SUCCESS: *count and *seen are
+ * of what is there, or, past a name longer than any in use, of what comes before it. Else (names in
+ * a circle, an error) both are as before.
  */
-EFI_STATUS dumps_count(EFI_RUNTIME_SERVICES *rt, uint16_t *count);
+EFI_STATUS dumps_probe(EFI_RUNTIME_SERVICES *rt, uint16_t *count, uint32_t *seen);
 
 /*
  * Deletes the oldest: of the earliest panic (by the time that Linux put into the name, then its

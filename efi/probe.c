@@ -88,13 +88,13 @@ void probe_receipt(struct stage *stage)
 void probe_dumps(struct stage *stage)
 {
     struct known *known = &stage->known;
+    const struct ledger *ledger = known->nv_state == RECORD_VALID    ? &known->nv
+                                  : known->esp_state == RECORD_VALID ? &known->esp
+                                                                     : NULL;
 
-    known->dumps = 0;
-    if (known->nv_state == RECORD_VALID)
-        known->dumps = known->nv.dumps;
-    else if (known->esp_state == RECORD_VALID)
-        known->dumps = known->esp.dumps;
-    dumps_count(stage->rt, &known->dumps);
+    known->dumps = ledger != NULL ? ledger->dumps : 0;
+    known->dumps_seen = ledger != NULL ? ledger->dumps_seen : 0;
+    dumps_probe(stage->rt, &known->dumps, &known->dumps_seen);
 }
 
 int probe_is_counted(struct stage *stage)

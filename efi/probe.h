@@ -21,7 +21,7 @@ void probe_ledger(struct stage *stage);
 void probe_receipt(struct stage *stage);
 
 /*
- * Dumps of the kernel. Where they cannot be counted, as many as the ledger has, so that nothing is
+ * Dumps of the kernel. Where they cannot be counted, those that the ledger has, so that nothing is
  * made of it.
  */
 void probe_dumps(struct stage *stage);

@@ -11,7 +11,10 @@ static EFI_STATUS ledger_to_variable(struct stage *stage)
     return variable_write(stage->rt, WIDE(LEDGER_VARIABLE), LEDGER_ATTRIBUTES, bytes, sizeof bytes);
 }
 
-/* The ledger must not count cleared dumps, or the next panic's would not show. */
+/*
+ * The ledger must not count cleared dumps, or the next panic's would not show. Their bits stay:
+ * which ones others have as well is not worth another walk.
+ */
 static int room_is_made(struct stage *stage)
 {
     struct decision *decision = &stage->decision;

@@ -51,6 +51,7 @@ static const struct field ledger_fields[] = {
     {"last-reason", 34, 1, NULL, 0},
     {"mark", 35, 1, WORDS(truths)},
     {"dumps", 36, 2, NULL, 0},
+    {"dumps-seen", 38, 4, NULL, 0},
 };
 static const struct field receipt_fields[] = {
     {"number", 16, 4, NULL, 0},          {"generation", 20, 4, NULL, 0},

@@ -207,6 +207,15 @@ void fake_panic(unsigned parts, unsigned count, unsigned long long time)
     }
 }
 
+void fake_dumps_archive(unsigned parts)
+{
+    for (size_t i = 0; i < VARIABLES; i++)
+        if (parts > 0 && fake.variables[i].used && fake.variables[i].space == SPACE_CRASH) {
+            fake.variables[i].used = 0;
+            parts--;
+        }
+}
+
 unsigned fake_dumps(void)
 {
     unsigned count = 0;

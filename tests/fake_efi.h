@@ -119,6 +119,8 @@ struct fake_variable *fake_variable_put(enum fake_space space, const char *name,
 void fake_variable_remove(enum fake_space space, const char *name);
 /* `parts` records of one panic, as efi-pstore names them. */
 void fake_panic(unsigned parts, unsigned count, unsigned long long time);
+/* The first so many of all crash records are taken out, as by systemd-pstore. */
+void fake_dumps_archive(unsigned parts);
 unsigned fake_dumps(void);
 
 /*

@@ -8,6 +8,7 @@
  *   spoil.efi   and damages the ledger, which only firmware can
  *   drop.efi    and deletes the ledger, as a power cut in the firmware's garbage collection may
  *   fill.efi    and so, and fills NVRAM with dumps of panics
+ *   panics.efi  leaves the dumps of 16 panics
  *   install.efi and makes a boot entry for the stage, before all others, as `backstop install` does
  *   BOOTX64.EFI starts hop.efi, with the time of that in the load options; with none, as next.efi
  *   time.efi    prints how long ago that was, then as good.efi; so does hop.efi, without a receipt
@@ -22,6 +23,7 @@
 
 #define FILL_SIZE 1024u
 #define FILL_MAX 400u
+#define PANICS_DUMPS (16u * 14u)
 
 static EFI_GUID loaded_image_protocol = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 static EFI_GUID device_path_protocol = EFI_DEVICE_PATH_PROTOCOL_GUID;
@@ -111,8 +113,8 @@ static void ledger_spoil(EFI_SYSTEM_TABLE *table)
                                         found.size, found.bytes);
 }
 
-/* As efi-pstore does it, until nothing more goes in. */
-static void nvram_fill(EFI_SYSTEM_TABLE *table)
+/* As efi-pstore does it, until there are `most` or nothing more goes in. */
+static void nvram_fill(EFI_SYSTEM_TABLE *table, unsigned most)
 {
     UINT32 attributes = LEDGER_ATTRIBUTES | EFI_VARIABLE_RUNTIME_ACCESS;
     uint8_t bytes[FILL_SIZE];
@@ -120,7 +122,7 @@ static void nvram_fill(EFI_SYSTEM_TABLE *table)
     unsigned count = 0;
 
     memset(bytes, 0x5a, sizeof bytes);
-    while (count < FILL_MAX && size > 0) {
+    while (count < most && size > 0) {
         CHAR16 wide[40];
         char name[40];
         struct text text;
@@ -276,7 +278,9 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     if (action == 'd' || action == 'f')
         variable_delete(table->RuntimeServices, WIDE(LEDGER_VARIABLE));
     if (action == 'f')
-        nvram_fill(table);
+        nvram_fill(table, FILL_MAX);
+    if (action == 'p')
+        nvram_fill(table, PANICS_DUMPS);
     table->RuntimeServices->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
     return EFI_SUCCESS;
 }

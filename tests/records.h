@@ -45,7 +45,7 @@ static const struct field ledger_fields[] = {
     FIELD(ledger, case_open, 1),       FIELD(ledger, last_outcome, 6),
     FIELD(ledger, last_phase, 3),      FIELD(ledger, first_reason, 255),
     FIELD(ledger, last_reason, 255),   FIELD(ledger, mark, 1),
-    FIELD(ledger, dumps, UINT16_MAX),
+    FIELD(ledger, dumps, UINT16_MAX),  FIELD(ledger, dumps_seen, UINT32_MAX),
 };
 static const struct field ticket_fields[] = {
     FIELD(ticket, number, UINT32_MAX),

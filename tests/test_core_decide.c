@@ -388,7 +388,7 @@ static void walks_on_the_ladder(void **state)
 struct row {
     const char *name;
     struct known known;
-    struct ledger after; /* dumps is not looked at */
+    struct ledger after; /* dumps and dumps_seen are not looked at */
     enum store store;
     uint8_t mark_due;
 };
@@ -623,6 +623,55 @@ static const struct row rows[] = {
       .last_reason = REASON_FAILED_UNKNOWN},
      STORE_NVRAM,
      1},
+    {"as many dumps as before, and one was not there: the old ones were archived",
+     {.nv_state = RECORD_VALID,
+      .nv = {.number = 9, .dumps = 14, .dumps_seen = 0xf0},
+      .dumps = 14,
+      .dumps_seen = 0x1f0},
+     {.number = 10,
+      .failures = 1,
+      .rung_failures = 1,
+      NEW_CASE(REASON_FAILED_CRASH),
+      .last_outcome = OUTCOME_CRASH,
+      .last_reason = REASON_FAILED_CRASH},
+     STORE_NVRAM,
+     1},
+    {"fewer dumps than before, and one was not there",
+     {.nv_state = RECORD_VALID,
+      .nv = {.number = 9, .dumps = 28, .dumps_seen = 0xf0},
+      .dumps = 1,
+      .dumps_seen = 0x1},
+     {.number = 10,
+      .failures = 1,
+      .rung_failures = 1,
+      NEW_CASE(REASON_FAILED_CRASH),
+      .last_outcome = OUTCOME_CRASH,
+      .last_reason = REASON_FAILED_CRASH},
+     STORE_NVRAM,
+     1},
+    {"some dumps were archived, and nothing is new",
+     {.nv_state = RECORD_VALID,
+      .nv = {.number = 9, .dumps = 28, .dumps_seen = 0xf0},
+      .dumps = 14,
+      .dumps_seen = 0x30},
+     {.number = 10,
+      .failures = 1,
+      .rung_failures = 1,
+      NEW_CASE(REASON_FAILED_UNKNOWN),
+      .last_outcome = OUTCOME_UNKNOWN,
+      .last_reason = REASON_FAILED_UNKNOWN},
+     STORE_NVRAM,
+     1},
+    {"of as many dumps as an older Backstop counted nothing is made",
+     {.nv_state = RECORD_VALID, .nv = {.number = 9, .dumps = 14}, .dumps = 14, .dumps_seen = 0xf0},
+     {.number = 10,
+      .failures = 1,
+      .rung_failures = 1,
+      NEW_CASE(REASON_FAILED_UNKNOWN),
+      .last_outcome = OUTCOME_UNKNOWN,
+      .last_reason = REASON_FAILED_UNKNOWN},
+     STORE_NVRAM,
+     1},
     {"a good receipt stands against new dumps and a watchdog",
      {.nv_state = RECORD_VALID,
       .nv = {.number = 9},
@@ -681,6 +730,7 @@ static void check_row(const struct row *row)
     after.ledger = decision.ledger;
     expected.ledger = row->after;
     expected.ledger.dumps = row->known.dumps;
+    expected.ledger.dumps_seen = row->known.dumps_seen;
     for (size_t i = 0; i < ROWS(ledger_fields); i++)
         if (field_get(&ledger_fields[i], &after) != field_get(&ledger_fields[i], &expected))
             fail_msg("%s: %s is %u", row->name, ledger_fields[i].name,

@@ -18,6 +18,7 @@
 #define NUMBER_HERE 1000u
 #define CASE_HERE 7u
 #define DUMPS_HERE 5u
+#define SEEN_HERE 0x15u
 #define COUNT_CAP 14u
 
 /* ---- policies ------------------------------------------------------------------------------ */
@@ -185,6 +186,7 @@ static void apply_event(struct known *known, const struct event *event)
         known->receipt.number = NUMBER_HERE;
     known->means = event->means ? MEANS_BOOT_FILES : 0;
     known->dumps = (uint16_t)(DUMPS_HERE + event->new_dumps);
+    known->dumps_seen = SEEN_HERE | (uint32_t)event->new_dumps << 5;
     known->hang = event->hang;
 }
 
@@ -510,6 +512,7 @@ static struct ledger relative(const struct ledger *ledger)
     result.number = NUMBER_HERE;
     result.case_number = CASE_HERE;
     result.dumps = DUMPS_HERE;
+    result.dumps_seen = SEEN_HERE;
     result.failures = capped(result.failures);
     result.rung_failures = capped(result.rung_failures);
     result.unreached = capped(result.unreached);
@@ -658,7 +661,10 @@ static size_t ledgers_to_read(void)
 static struct ledger ledger_to_read(size_t index)
 {
     uint8_t digits[ROWS(radix)];
-    struct ledger ledger = {.number = NUMBER_HERE, .case_number = CASE_HERE, .dumps = DUMPS_HERE};
+    struct ledger ledger = {.number = NUMBER_HERE,
+                            .case_number = CASE_HERE,
+                            .dumps = DUMPS_HERE,
+                            .dumps_seen = SEEN_HERE};
 
     for (size_t i = 0; i < ROWS(radix); i++) {
         digits[i] = (uint8_t)(index % radix[i]);
@@ -777,6 +783,7 @@ static struct ledger spread(const struct ledger *ledger, uint32_t seed)
     result.number = seed * 2654435761u + 1;
     result.case_number = seed * 40503u;
     result.dumps = (uint16_t)(seed * 31u);
+    result.dumps_seen = seed * 2246822519u;
     result.last_outcome = (uint8_t)(seed % OUTCOME_COUNT);
     result.last_phase = (uint8_t)(seed / OUTCOME_COUNT % PHASE_COUNT);
     result.last_reason = (uint8_t)(seed % REASON_COUNT);

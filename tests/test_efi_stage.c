@@ -175,6 +175,47 @@ static void new_dumps_make_it_a_crash(void **state)
     assert_int_equal(ticket_now().last_outcome, OUTCOME_UNKNOWN);
 }
 
+/* Each row: what the running system archived, and how many parts its panic left. */
+static void panic_shows_where_records_were_archived(void **state)
+{
+    static const struct {
+        unsigned archived, parts;
+        enum outcome outcome;
+    } rows[] = {
+        {14, 14, OUTCOME_CRASH}, {14, 13, OUTCOME_CRASH}, {14, 4, OUTCOME_CRASH},
+        {14, 15, OUTCOME_CRASH}, {10, 10, OUTCOME_CRASH}, {14, 0, OUTCOME_UNKNOWN},
+        {3, 0, OUTCOME_UNKNOWN}, {0, 0, OUTCOME_UNKNOWN},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fake_reset();
+        fake_panic(14, 1, 1700000000);
+        boot_that_ends(OUTCOME_UNKNOWN);
+        assert_int_equal(nvram_ledger().dumps, 14);
+        fake_dumps_archive(rows[i].archived);
+        fake_panic(rows[i].parts, 1, 1700000060);
+        assert_true(fake_boot());
+        assert_int_equal(ticket_now().last_outcome, rows[i].outcome);
+        assert_int_equal(ticket_now().dumps, 14 - rows[i].archived + rows[i].parts);
+    }
+}
+
+static void ledger_of_a_stage_that_only_counted_tells_no_crash(void **state)
+{
+    struct ledger older = {.number = 9, .dumps = 14};
+
+    (void)state;
+    ledger_put(&older, ATTRIBUTES_NV_BS);
+    fake_panic(14, 1, 1700000000);
+    assert_true(fake_boot());
+    assert_int_equal(ticket_now().last_outcome, OUTCOME_UNKNOWN);
+    fake_dumps_archive(14);
+    fake_panic(14, 1, 1700000060);
+    assert_true(fake_boot());
+    assert_int_equal(ticket_now().last_outcome, OUTCOME_CRASH);
+}
+
 static void held_machine_is_started_after_a_pause(void **state)
 {
     struct ledger held = {.number = 9,
@@ -262,6 +303,9 @@ static void full_of_dumps_loses_the_oldest_and_no_more(void **state)
     assert_non_null(fake_variable(SPACE_GLOBAL, "dump-type0-1-1-1-C"));
     assert_int_equal(nvram_ledger().number, 2);
     assert_int_equal(nvram_ledger().dumps, 6);
+    fake_lie(0);
+    assert_true(fake_boot());
+    assert_int_equal(ticket_now().last_outcome, OUTCOME_UNKNOWN);
 }
 
 static void full_for_good_keeps_all_but_a_bounded_number_of_dumps(void **state)
@@ -639,17 +683,20 @@ static void second_start_in_one_boot_is_not_counted_again(void **state)
 static void bad_names_leave_the_count_of_dumps_as_it_was(void **state)
 {
     static const enum fake_lie bad[] = {LOOPING_NAMES, ENDLESS_NAMES, NAME_WITHOUT_END};
+    uint32_t seen;
 
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         fake_reset();
         fake_panic(5, 1, 1700000000);
         boot_that_ends(OUTCOME_UNKNOWN);
+        seen = nvram_ledger().dumps_seen;
         fake_panic(5, 2, 1700000100);
         fake_lie(LIE(bad[i]));
         assert_true(fake_boot());
         assert_int_equal(ticket_now().dumps, 5);
         assert_int_equal(ticket_now().last_outcome, OUTCOME_UNKNOWN);
+        assert_int_equal(nvram_ledger().dumps_seen, seen);
         assert_in_range(fake_calls(), 1, 4200);
         if (bad[i] == LOOPING_NAMES)
             assert_in_range(fake_calls(), 1, 100);
@@ -762,6 +809,8 @@ int main(void)
         ROW(healthy_boots_write_the_slot_once_in_mark_ahead),
         ROW(third_failure_recovers_and_says_so),
         ROW(new_dumps_make_it_a_crash),
+        ROW(panic_shows_where_records_were_archived),
+        ROW(ledger_of_a_stage_that_only_counted_tells_no_crash),
         ROW(held_machine_is_started_after_a_pause),
         ROW(held_machine_that_ended_in_order_is_not_kept_waiting),
         ROW(watchdog_of_the_firmware_stays_where_ours_is_off),
