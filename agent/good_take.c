@@ -12,7 +12,7 @@
 
 #include "good.h"
 #include "good_files.h"
-#include "lost.h"
+#include "good_wounds.h"
 #include "soak.h"
 #include "store.h"
 
@@ -35,9 +35,7 @@ struct taking {
     bool *proven;                /* by entry of now */
     enum fate *fates;            /* by entry of now */
     bool *over;                  /* by set: over its max-size */
-    bool *wounded;               /* by set: lost something that nothing stands for */
-    struct lost lost;            /* of the wounded sets */
-    bool lost_fewer;             /* than the journal has */
+    struct wounds wounds;        /* what recoveries took out of the sets of now */
     struct inventory made;       /* borrows all strings from newest and now */
     struct good_result result;
     struct diag *diag;
@@ -125,63 +123,17 @@ static void find_sets_over(struct taking *taking, uint64_t *sums)
     }
 }
 
-/* The set has a file that the newest generation has not: something was delivered to it. */
-static bool is_renewed(const struct taking *taking, size_t set)
+static int probe_wounds(struct taking *taking)
 {
-    for (size_t i = 0; i < taking->now.count; i++) {
-        const struct entry *entry = &taking->now.entries[i];
+    const struct standing standing = {.now = &taking->now,
+                                      .newest = &taking->newest,
+                                      .former = taking->former,
+                                      .proven = taking->proven,
+                                      .by_hand = !taking->started};
+    int error = wounds_find(&taking->wounds, taking->place, &standing, taking->diag);
 
-        if (entry->set == set && entry->type == ENTRY_FILE && !entry->never && taking->proven[i] &&
-            !taking->former[i])
-            return true;
-    }
-    return false;
-}
-
-static bool stands_proven(const struct taking *taking, const char *path)
-{
-    const struct entry *now = inventory_find(&taking->now, path);
-
-    return now && taking->proven[now - taking->now.entries];
-}
-
-static bool is_still_lost(const struct taking *taking, const struct lost_item *item, size_t set)
-{
-    const struct entry *good = inventory_find(&taking->newest, item->path);
-
-    return taking->started && set < taking->now.set_count && good && !good->never &&
-           !stands_proven(taking, item->path) && !is_renewed(taking, set);
-}
-
-static int find_wounded(struct taking *taking)
-{
-    struct lost *lost = &taking->lost;
-    size_t kept = 0, before;
-    int error = lost_load(taking->place, lost, taking->diag);
-
-    if (error == -ENOMEM)
-        return error;
-    before = lost->count;
-    for (size_t i = 0; i < before; i++) {
-        size_t set = inventory_set(&taking->now, lost->items[i].set);
-        struct lost_item item = lost->items[i];
-
-        if (!is_still_lost(taking, &item, set))
-            continue;
-        taking->wounded[set] = true;
-        lost->items[i] = lost->items[kept];
-        lost->items[kept++] = item;
-    }
-    lost_cut(lost, kept);
-    taking->lost_fewer = kept < before;
-    taking->result.lost = kept;
-    if (kept)
-        diag_report(taking->diag, DIAG_WARNING,
-                    "%s: taken out by a recovery, and nothing stands in its place: set %s is "
-                    "without protection there and makes no good generation. Install it again; or, "
-                    "if it is to stay so: backstop good take --now",
-                    lost->items[0].path, lost->items[0].set);
-    return 0;
+    taking->result.lost = taking->wounds.lost.count;
+    return error;
 }
 
 static int probe(struct taking *taking)
@@ -200,10 +152,8 @@ static int probe(struct taking *taking)
     taking->proven = calloc(count, sizeof *taking->proven);
     taking->fates = calloc(count, sizeof *taking->fates);
     taking->over = calloc(taking->sets->count + 1, sizeof *taking->over);
-    taking->wounded = calloc(taking->sets->count + 1, sizeof *taking->wounded);
     sums = calloc(taking->sets->count + 1, sizeof *sums);
-    if (!taking->former || !taking->proven || !taking->fates || !taking->over || !taking->wounded ||
-        !sums) {
+    if (!taking->former || !taking->proven || !taking->fates || !taking->over || !sums) {
         free(sums);
         return -ENOMEM;
     }
@@ -213,7 +163,7 @@ static int probe(struct taking *taking)
     error = prove_by_start(taking);
     if (!error)
         error = prove_by_soak(taking);
-    return error ? error : find_wounded(taking);
+    return error ? error : probe_wounds(taking);
 }
 
 /* ---- decide ---- */
@@ -232,7 +182,7 @@ static enum fate decide_fate(const struct taking *taking, size_t i)
         return FATE_LIST;
     if (former && entry_same_identity(former, entry) && is_kept(taking, former))
         return FATE_SAME;
-    if (!taking->proven[i] || taking->wounded[entry->set])
+    if (!taking->proven[i] || taking->wounds.sets[entry->set])
         return FATE_CARRY;
     if (entry->type == ENTRY_FILE && taking->over[entry->set])
         return former && former->hashed ? FATE_CARRY : FATE_LIST;
@@ -390,7 +340,7 @@ static void compose_standing(struct taking *taking, size_t i)
         add_now(taking, i);
         return;
     case FATE_CARRY:
-        taking->result.held_back += !taking->wounded[taking->now.entries[i].set];
+        taking->result.held_back += !taking->wounds.sets[taking->now.entries[i].set];
         if (taking->former[i])
             add_former(taking, taking->former[i]);
         return;
@@ -412,7 +362,7 @@ static void compose_gone(struct taking *taking, const struct entry *former)
     const char *set = taking->newest.set_names[former->set];
     bool unseen = is_bad_set(taking->sets, set) || inventory_is_blind(&taking->now, former->path);
 
-    if (unseen || taking->wounded[inventory_set(&taking->now, set)]) {
+    if (unseen || taking->wounds.sets[inventory_set(&taking->now, set)]) {
         add_former(taking, former);
     } else if (!former->never && taking->started &&
                (inventory_find(taking->started, former->path) ||
@@ -490,7 +440,7 @@ static void note_good(const struct taking *taking)
     int error = -ENOMEM;
 
     if (record) {
-        struct json_object *lost = lost_describe(&taking->lost);
+        struct json_object *lost = lost_describe(&taking->wounds.lost);
 
         json_object_object_add(record, "generation", json_object_new_int64(result->generation));
         json_object_object_add(record, "promoted",
@@ -522,7 +472,7 @@ static int write_generation(struct taking *taking, const struct policy *policy)
     if (error)
         return error;
     taking->result.generation = made->generation;
-    if (!taking->result.unchanged || taking->lost_fewer)
+    if (!taking->result.unchanged || taking->wounds.fewer)
         note_good(taking);
     if (taking->result.unchanged)
         return 0;
@@ -562,8 +512,7 @@ static void taking_free(struct taking *taking)
     free(taking->proven);
     free(taking->fates);
     free(taking->over);
-    free(taking->wounded);
-    lost_free(&taking->lost);
+    wounds_free(&taking->wounds);
     free(taking->made.entries);
     free(taking->made.set_names);
     free(taking->made.set_classes);
