@@ -2,7 +2,8 @@
 # proof.sh RIG-DIR [--budget SECONDS] [--fresh] [--point NAME] - `rig try` on other people's packages
 # and on machines unlike the rig's own, good and deliberately broken; each must come to its verdict.
 # Results are kept by a hash of what is under test: what passed or failed with all the same is not run
-# again. Exit code 0 if nothing failed.
+# again, where the point is called as it was. A point that is not over when the budget is spent is ended and left out. Exit code 0 if nothing
+# failed.
 set -eu
 here=$(dirname "$0")
 dir=$1
@@ -24,12 +25,21 @@ third=$dir/third foreign=$dir/foreign
 program=$dir/../qemu/rig
 points=$dir/../proof/try
 mkdir -p "$points"
-key=$(sha256sum "$program" "$0" "$dir/try/backstop.deb" "$here"/*.sh "$third"/*.tar "$third"/*.deb |
+modules=$(find "$third" -name '*.ko' | sort)
+scripts=$(find "$here" -name '*.sh' ! -name proof.sh | sort)
+# shellcheck disable=SC2086 # paths of our own, without blanks
+key=$(sha256sum "$program" "$dir/try/backstop.deb" $scripts "$third"/*.tar "$third"/*.deb $modules |
     sha256sum | cut -c1-16)
 results=$points/points-$key.jsonl
 [ -z "$fresh" ] || rm -f "$results"
 touch "$results"
-start=$(date +%s) passed=0 failed=0 left=0 total=0
+end=$(($(date +%s) + budget)) passed=0 failed=0 left=0 total=0
+
+# leave_out NAME WHY
+leave_out() {
+    left=$((left + 1))
+    printf 'LEFT %-22s %s\n' "$1" "$2"
+}
 
 # point NAME CODE ARGUMENTS...: one machine, whose verdict must have this exit code
 point() {
@@ -37,19 +47,28 @@ point() {
     shift 2
     [ -z "$only" ] || [ "$only" = "$name" ] || return 0
     total=$((total + 1))
-    before=$(grep -F "{\"id\":\"$name\"," "$results" || :)
+    head="{\"id\":\"$name\",\"call\":\"$(printf '%s\n' "$wanted" "$@" | cksum | tr ' ' -)\","
+    before=$(grep -F "$head" "$results" | tail -n 1)
     if [ -z "$before" ] || [ -n "$only" ]; then
-        if [ $(($(date +%s) - start)) -ge "$budget" ]; then
-            left=$((left + 1))
+        started=$(date +%s)
+        if [ "$started" -ge "$end" ]; then
+            leave_out "$name" 'no time left within the budget'
             return 0
         fi
         code=0
-        said=$("$program" --rig "$dir" --scenarios "$here/../scenarios" try --out "$points/$name" "$@" \
-            2>"$points/$name.log") || code=$?
+        timeout --foreground --signal=KILL $((end - started)) \
+            "$program" --rig "$dir" --scenarios "$here/../scenarios" try --out "$points/$name" "$@" \
+            >"$points/$name.said" 2>"$points/$name.log" || code=$?
+        if [ "$code" = 137 ] && [ "$(date +%s)" -ge "$end" ]; then
+            rm -rf "${points:?}/$name"
+            leave_out "$name" 'not over within the budget'
+            return 0
+        fi
+        said=$(cat "$points/$name.said")
         [ -n "$said" ] || said=$(tail -n 1 "$points/$name.log")
         result=failed
         [ "$code" != "$wanted" ] || result=passed
-        before="{\"id\":\"$name\",\"result\":\"$result\",\"detail\":\"exit code $code, wanted $wanted: $(
+        before="$head\"result\":\"$result\",\"detail\":\"exit code $code, wanted $wanted, in $(($(date +%s) - started)) s: $(
             printf %s "$said" | tr '"\134' "'/")\"}"
         printf '%s\n' "$before" >>"$results"
     fi
@@ -85,6 +104,10 @@ point foreign-content-bad 10 --image "$foreign/grub.qcow2" --update "$third/clam
 # A root that cannot be written from outside: cloud-init lets the agent in.
 point btrfs-good 0 --image "$foreign/btrfs.raw" --update "$third/clamav-good.tar" --watch 0
 
+if [ -n "$only" ] && [ "$total" = 0 ]; then
+    echo "proof.sh: --point $only: there is none of that name" >&2
+    exit 2
+fi
 echo "try: $total points, $passed ended well, $left left out"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
