@@ -1,92 +1,37 @@
 #include "ledger.h"
 
-#include "bytes.h"
-
-/* FORMAT.md, "Ledger". */
-#define AT_NUMBER 16
-#define AT_CASE_NUMBER 20
-#define AT_FAILURES 24
-#define AT_RUNG 25
-#define AT_RUNG_FAILURES 26
-#define AT_STANCE 27
-#define AT_QUIET 28
-#define AT_UNREACHED 29
-#define AT_CASE_OPEN 30
-#define AT_LAST_OUTCOME 31
-#define AT_LAST_PHASE 32
-#define AT_FIRST_REASON 33
-#define AT_LAST_REASON 34
-#define AT_MARK 35
-#define AT_DUMPS 36
-#define AT_DUMPS_SEEN 38
-#define AT_RESERVED 42
-_Static_assert(AT_NUMBER == RECORD_HEADER_SIZE, "fields follow the header");
-_Static_assert(AT_RESERVED + 6 == LEDGER_SIZE, "six bytes are reserved");
+/* FORMAT.md, "Ledger". Reasons have no range: codes are appended without a new version. */
+#define FIELD(member, at, max) RECORD_FIELD(ledger, member, at, max)
+static const struct record_field fields[] = {
+    FIELD(number, 16, RECORD_ANY),
+    FIELD(case_number, 20, RECORD_ANY),
+    FIELD(failures, 24, RECORD_ANY),
+    FIELD(rung, 25, RUNG_COUNT - 1),
+    FIELD(rung_failures, 26, RECORD_ANY),
+    FIELD(stance, 27, STANCE_COUNT - 1),
+    FIELD(quiet, 28, RECORD_ANY),
+    FIELD(unreached, 29, RECORD_ANY),
+    FIELD(case_open, 30, 1),
+    FIELD(last_outcome, 31, OUTCOME_COUNT - 1),
+    FIELD(last_phase, 32, PHASE_COUNT - 1),
+    FIELD(first_reason, 33, RECORD_ANY),
+    FIELD(last_reason, 34, RECORD_ANY),
+    FIELD(mark, 35, 1),
+    FIELD(dumps, 36, RECORD_ANY),
+    FIELD(dumps_seen, 38, RECORD_ANY),
+};
+static const struct record_layout layout = {LEDGER_MAGIC, LEDGER_SIZE,
+                                            sizeof fields / sizeof fields[0], fields};
 
 void ledger_encode(const struct ledger *ledger, uint8_t out[LEDGER_SIZE])
 {
-    put_le32(out + AT_NUMBER, ledger->number);
-    put_le32(out + AT_CASE_NUMBER, ledger->case_number);
-    out[AT_FAILURES] = ledger->failures;
-    out[AT_RUNG] = ledger->rung;
-    out[AT_RUNG_FAILURES] = ledger->rung_failures;
-    out[AT_STANCE] = ledger->stance;
-    out[AT_QUIET] = ledger->quiet;
-    out[AT_UNREACHED] = ledger->unreached;
-    out[AT_CASE_OPEN] = ledger->case_open;
-    out[AT_LAST_OUTCOME] = ledger->last_outcome;
-    out[AT_LAST_PHASE] = ledger->last_phase;
-    out[AT_FIRST_REASON] = ledger->first_reason;
-    out[AT_LAST_REASON] = ledger->last_reason;
-    out[AT_MARK] = ledger->mark;
-    put_le16(out + AT_DUMPS, ledger->dumps);
-    put_le32(out + AT_DUMPS_SEEN, ledger->dumps_seen);
-    for (size_t i = AT_RESERVED; i < LEDGER_SIZE; i++)
-        out[i] = 0;
-    record_seal(out, LEDGER_SIZE, LEDGER_MAGIC);
-}
-
-static void read_fields(struct ledger *ledger, const uint8_t *bytes)
-{
-    ledger->number = get_le32(bytes + AT_NUMBER);
-    ledger->case_number = get_le32(bytes + AT_CASE_NUMBER);
-    ledger->failures = bytes[AT_FAILURES];
-    ledger->rung = bytes[AT_RUNG];
-    ledger->rung_failures = bytes[AT_RUNG_FAILURES];
-    ledger->stance = bytes[AT_STANCE];
-    ledger->quiet = bytes[AT_QUIET];
-    ledger->unreached = bytes[AT_UNREACHED];
-    ledger->case_open = bytes[AT_CASE_OPEN];
-    ledger->last_outcome = bytes[AT_LAST_OUTCOME];
-    ledger->last_phase = bytes[AT_LAST_PHASE];
-    ledger->first_reason = bytes[AT_FIRST_REASON];
-    ledger->last_reason = bytes[AT_LAST_REASON];
-    ledger->mark = bytes[AT_MARK];
-    ledger->dumps = get_le16(bytes + AT_DUMPS);
-    ledger->dumps_seen = get_le32(bytes + AT_DUMPS_SEEN);
-}
-
-/* Reasons are not checked: codes are appended without a new version. */
-static int fields_in_range(const struct ledger *ledger)
-{
-    return ledger->rung < RUNG_COUNT && ledger->stance < STANCE_COUNT && ledger->case_open <= 1 &&
-           ledger->last_outcome < OUTCOME_COUNT && ledger->last_phase < PHASE_COUNT &&
-           ledger->mark <= 1;
+    record_encode(&layout, ledger, out);
 }
 
 enum record_state ledger_decode(struct ledger *ledger, const uint8_t *bytes, size_t size,
                                 int padded)
 {
-    struct ledger read;
-    enum record_state state = record_check(bytes, size, LEDGER_MAGIC, LEDGER_SIZE, padded);
-
-    if (state != RECORD_VALID)
-        return state;
-    read_fields(&read, bytes);
-    if (!fields_in_range(&read))
-        return RECORD_DAMAGED;
-    *ledger = read;
-    return RECORD_VALID;
+    return record_decode(&layout, ledger, bytes, size, padded);
 }
 
 const char *rung_string(enum rung rung)

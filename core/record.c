@@ -70,6 +70,63 @@ void record_seal(uint8_t *bytes, uint16_t length, uint32_t magic)
     put_le32(bytes + AT_CRC, record_crc(bytes, length));
 }
 
+static uint32_t number_read(const uint8_t *bytes, unsigned width)
+{
+    return width == 4 ? get_le32(bytes) : width == 2 ? get_le16(bytes) : bytes[0];
+}
+
+static void field_encode(const struct record_field *field, const void *from, uint8_t *out)
+{
+    const void *member = (const char *)from + field->member;
+
+    if (field->width == 4)
+        put_le32(out + field->at, *(const uint32_t *)member);
+    else if (field->width == 2)
+        put_le16(out + field->at, *(const uint16_t *)member);
+    else
+        out[field->at] = *(const uint8_t *)member;
+}
+
+static void field_decode(const struct record_field *field, void *to, const uint8_t *bytes)
+{
+    void *member = (char *)to + field->member;
+    uint32_t number = number_read(bytes + field->at, field->width);
+
+    if (field->width == 4)
+        *(uint32_t *)member = number;
+    else if (field->width == 2)
+        *(uint16_t *)member = (uint16_t)number;
+    else
+        *(uint8_t *)member = (uint8_t)number;
+}
+
+void record_encode(const struct record_layout *layout, const void *from, uint8_t *out)
+{
+    for (size_t i = RECORD_HEADER_SIZE; i < layout->length; i++)
+        out[i] = 0;
+    for (size_t i = 0; i < layout->count; i++)
+        field_encode(&layout->fields[i], from, out);
+    record_seal(out, layout->length, layout->magic);
+}
+
+enum record_state record_decode(const struct record_layout *layout, void *to, const uint8_t *bytes,
+                                size_t size, int padded)
+{
+    enum record_state state = record_check(bytes, size, layout->magic, layout->length, padded);
+
+    if (state != RECORD_VALID)
+        return state;
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct record_field *field = &layout->fields[i];
+
+        if (number_read(bytes + field->at, field->width) > field->max)
+            return RECORD_DAMAGED;
+    }
+    for (size_t i = 0; i < layout->count; i++)
+        field_decode(&layout->fields[i], to, bytes);
+    return RECORD_VALID;
+}
+
 const char *record_state_string(enum record_state state)
 {
     switch (state) {

@@ -53,6 +53,33 @@ const char *record_state_string(enum record_state state);
 enum record_state record_check(const uint8_t *bytes, size_t size, uint32_t magic,
                                size_t known_length, int padded);
 
+/* A field of a record and the member of its struct that holds it, an unsigned number as wide. */
+struct record_field {
+    uint8_t at;     /* in the record */
+    uint8_t width;  /* 1, 2 or 4 */
+    uint8_t member; /* in the struct */
+    uint32_t max;   /* above it the record is damaged */
+};
+#define RECORD_ANY UINT32_MAX
+#define RECORD_FIELD(type, member, at, max)                                                        \
+    {                                                                                              \
+        (at), sizeof(((struct type *)0)->member), offsetof(struct type, member), (max)             \
+    }
+
+struct record_layout {
+    uint32_t magic;
+    uint16_t length;
+    uint16_t count;
+    const struct record_field *fields;
+};
+
+/* out[layout->length]; what no field covers is zero. `from` is the struct. */
+void record_encode(const struct record_layout *layout, const void *from, uint8_t *out);
+
+/* As record_check, then the fields' ranges; the struct at `to` changes only with RECORD_VALID. */
+enum record_state record_decode(const struct record_layout *layout, void *to, const uint8_t *bytes,
+                                size_t size, int padded);
+
 /* Writes the header over bytes[0..16) of a record whose body is in place. */
 void record_seal(uint8_t *bytes, uint16_t length, uint32_t magic);
 
