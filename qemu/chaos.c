@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define JOBS_MAX 16 /* as the runner takes them for scenarios */
+
 struct chaos {
     struct rig *rig;
     const char *proof; /* directory of results */
@@ -195,39 +197,76 @@ static int keep(const struct chaos *chaos, const char *name, const struct outcom
     return error;
 }
 
+/* What is kept, by seed. Of one that ran more than once the last line counts. Caller puts. */
+static struct json_object *results_read(const struct chaos *chaos)
+{
+    struct json_object *results = json_object_new_object();
+    TEXT_AUTO text = file_read(chaos->points, NULL);
+    char *rest = text, *line;
+
+    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
+        struct json_object *result = json_tokener_parse(line), *id;
+
+        if (json_object_object_get_ex(result, "id", &id))
+            json_object_object_add(results, json_object_get_string(id), result);
+        else
+            json_object_put(result);
+    }
+    return results;
+}
+
+static bool is_well(struct json_object *result)
+{
+    struct json_object *word;
+
+    return json_object_object_get_ex(result, "result", &word) &&
+           strcmp(json_object_get_string(word), "well") == 0;
+}
+
 struct totals {
     size_t sequences, boots, broken;
-    long last; /* highest seed; 0: none */
 };
-
-static void total_add(struct totals *totals, const char *line)
-{
-    struct json_object *object = json_tokener_parse(line), *value;
-    long seed;
-
-    if (json_object_object_get_ex(object, "id", &value)) {
-        totals->sequences++;
-        if (text_number(json_object_get_string(value), 0, INT32_MAX, &seed) == 0 &&
-            seed > totals->last)
-            totals->last = seed;
-        if (json_object_object_get_ex(object, "boots", &value))
-            totals->boots += (size_t)json_object_get_int64(value);
-        if (json_object_object_get_ex(object, "result", &value))
-            totals->broken += strcmp(json_object_get_string(value), "well") != 0;
-    }
-    json_object_put(object);
-}
 
 static struct totals totals_read(const struct chaos *chaos)
 {
     struct totals totals = {0};
-    TEXT_AUTO text = file_read(chaos->points, NULL);
-    char *rest = text, *line;
+    struct json_object *results = results_read(chaos), *boots;
 
-    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL)
-        if (*line != '\0')
-            total_add(&totals, line);
+    json_object_object_foreach(results, seed, result)
+    {
+        (void)seed;
+        totals.sequences++;
+        totals.broken += !is_well(result);
+        if (json_object_object_get_ex(result, "boots", &boots))
+            totals.boots += (size_t)json_object_get_int64(boots);
+    }
+    json_object_put(results);
     return totals;
+}
+
+/* The first seed from this one on of which nothing is kept. */
+static long seed_from(const struct chaos *chaos, long seed)
+{
+    struct json_object *results = results_read(chaos);
+
+    for (;; seed++) {
+        TEXT_AUTO name = text_format("%ld", seed);
+
+        if (!json_object_object_get_ex(results, name, NULL))
+            break;
+    }
+    json_object_put(results);
+    return seed;
+}
+
+static bool seed_ended_well(const struct chaos *chaos, long seed)
+{
+    struct json_object *results = results_read(chaos), *result;
+    TEXT_AUTO name = text_format("%ld", seed);
+    bool well = json_object_object_get_ex(results, name, &result) && is_well(result);
+
+    json_object_put(results);
+    return well;
 }
 
 /* the verb */
@@ -255,6 +294,7 @@ static int one_seed(const struct chaos *chaos, long seed)
            outcome.well ? "" : outcome.detail);
     fflush(stdout);
     error = keep(chaos, name, &outcome);
+    alarm(0);
     if (outcome.well)
         directory_remove(dir);
     else if (chaos->tries > 0)
@@ -264,25 +304,72 @@ static int one_seed(const struct chaos *chaos, long seed)
     return error;
 }
 
-static pid_t start_seed(const struct chaos *chaos, long seed)
+/* Sequences that are under way. */
+struct under_way {
+    struct {
+        pid_t pid;
+        long seed;
+    } runs[JOBS_MAX];
+    long count;
+};
+
+/* In the child: a sequence whose time is up is broken off, and its machine dies with it. */
+static void set_end(const struct chaos *chaos)
+{
+    time_t left = chaos->budget - (now() - chaos->start);
+
+    if (chaos->budget > 0)
+        alarm(left > 0 ? (unsigned)left : 1);
+}
+
+static int start_seed(const struct chaos *chaos, struct under_way *under_way, long seed)
 {
     pid_t parent = getpid(), pid = fork();
 
-    if (pid != 0)
-        return pid;
+    if (pid < 0)
+        return -errno;
+    if (pid > 0) {
+        under_way->runs[under_way->count].pid = pid;
+        under_way->runs[under_way->count++].seed = seed;
+        return 0;
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILED);
+    set_end(chaos);
     _exit(one_seed(chaos, seed) == 0 ? EXIT_PASSED : EXIT_FAILED);
 }
 
+static long take_off(struct under_way *under_way, pid_t pid)
+{
+    long seed = 0;
+
+    for (long i = 0; i < under_way->count; i++)
+        if (under_way->runs[i].pid == pid) {
+            seed = under_way->runs[i].seed;
+            under_way->runs[i] = under_way->runs[--under_way->count];
+            break;
+        }
+    return seed;
+}
+
 /* False where a sequence's result could not be kept: going on would never end. */
-static bool reap_seed(void)
+static bool reap_seed(const struct chaos *chaos, struct under_way *under_way)
 {
     int status = 0;
+    pid_t pid;
+    long seed;
 
-    while (wait(&status) < 0 && errno == EINTR)
+    while ((pid = wait(&status)) < 0 && errno == EINTR)
         ;
+    seed = take_off(under_way, pid);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+        TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
+
+        printf("LEFT seed %ld: broken off, the time is up; nothing of it is kept\n", seed);
+        directory_remove(dir);
+        return true;
+    }
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
 }
 
@@ -293,36 +380,50 @@ static bool is_wanted(const struct chaos *chaos, const struct totals *totals, lo
     return totals->boots < (size_t)chaos->boots && !time_is_over(chaos);
 }
 
-static int run_seeds(struct chaos *chaos)
+/* A point is a boot that was judged; a sequence ends at its first one that is not well. */
+static void print_totals(const struct chaos *chaos, const struct totals *totals)
+{
+    size_t bad = totals->broken < totals->boots ? totals->broken : totals->boots;
+    size_t wanted = chaos->seed_given ? 0 : (size_t)chaos->boots;
+
+    printf("chaos: %zu points, %zu ended well, %zu left out\n", totals->boots, totals->boots - bad,
+           wanted > totals->boots ? wanted - totals->boots : 0);
+    printf("%zu passed, %zu failed\n", totals->sequences - totals->broken, totals->broken);
+}
+
+/* One after the other, from the first that is not there yet. False where one was not kept. */
+static bool run_wanted(const struct chaos *chaos, struct totals *totals)
+{
+    struct under_way under_way = {.count = 0};
+    long seed = chaos->seed_given ? chaos->seed : seed_from(chaos, 1);
+    bool kept = true;
+
+    while (under_way.count > 0 || (kept && is_wanted(chaos, totals, seed))) {
+        if (kept && under_way.count < chaos->rig->jobs && is_wanted(chaos, totals, seed)) {
+            kept = start_seed(chaos, &under_way, seed) == 0;
+            seed = chaos->seed_given ? seed + 1 : seed_from(chaos, seed + 1);
+            continue;
+        }
+        kept = reap_seed(chaos, &under_way) && kept;
+        *totals = totals_read(chaos);
+    }
+    return kept;
+}
+
+static int run_seeds(const struct chaos *chaos)
 {
     struct totals totals = totals_read(chaos);
-    long seed = chaos->seed_given ? chaos->seed : totals.last + 1, running = 0;
-    size_t before = totals.broken, left;
-    bool kept = true;
+    bool well;
 
     if (totals.boots > 0 && !chaos->seed_given)
         printf("chaos: %zu boots of %zu sequences are there already\n", totals.boots,
                totals.sequences);
     fflush(stdout);
-    while (running > 0 || (kept && is_wanted(chaos, &totals, seed))) {
-        if (kept && running < chaos->rig->jobs && is_wanted(chaos, &totals, seed)) {
-            if (start_seed(chaos, seed++) < 0)
-                kept = false;
-            else
-                running++;
-            continue;
-        }
-        kept = reap_seed() && kept;
-        running--;
-        totals = totals_read(chaos);
-    }
-    left = chaos->seed_given || totals.boots >= (size_t)chaos->boots
-               ? 0
-               : (size_t)chaos->boots - totals.boots;
-    printf("chaos: %zu boots of %zu sequences, %zu ended well, %zu boots left out\n", totals.boots,
-           totals.sequences, totals.sequences - totals.broken, left);
-    printf("%zu passed, %zu failed\n", totals.sequences - totals.broken, totals.broken);
-    return !kept || totals.broken > (chaos->seed_given ? before : 0) ? EXIT_FAILED : EXIT_PASSED;
+    well = run_wanted(chaos, &totals);
+    print_totals(chaos, &totals);
+    if (chaos->seed_given)
+        return well && seed_ended_well(chaos, chaos->seed) ? EXIT_PASSED : EXIT_FAILED;
+    return well && totals.broken == 0 ? EXIT_PASSED : EXIT_FAILED;
 }
 
 /* What a seed stands for, as a scenario file. */
@@ -370,7 +471,7 @@ static int parse(struct chaos *chaos, int argc, char **argv)
             continue;
         else if (option == 't' && text_number(optarg, 1, 1000000, &chaos->budget) == 0)
             continue;
-        else if (option == 'j' && text_number(optarg, 1, 16, &chaos->rig->jobs) == 0)
+        else if (option == 'j' && text_number(optarg, 1, JOBS_MAX, &chaos->rig->jobs) == 0)
             continue;
         else if (option == 'n' && text_number(optarg, 0, 1000, &chaos->tries) == 0)
             continue;

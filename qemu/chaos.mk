@@ -10,4 +10,4 @@ proof-chaos: rig-ready
 	$(Q)$(RIG_RUN) -j $(RIG_JOBS) chaos --boots $(CHAOS_BOOTS) $(if $(PROOF_BUDGET),--budget $(PROOF_BUDGET))
 
 proof-mutants-chaos: rig-ready
-	$(Q)qemu/chaos/mutants.sh $(B)/mutants
+	$(Q)qemu/chaos/mutants.sh $(B)/mutants $(RIG_PROGRAM)

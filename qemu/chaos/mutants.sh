@@ -1,9 +1,10 @@
 #!/bin/sh
-# mutants.sh DIR - builds each mutant that says "Caught-by: chaos" in DIR/NAME and gives it to chaos,
-# which must find the rule broken that the patch names ("Rule: NAME"), from the seed that it names
-# ("Seed: N"). Any other end of that sequence is a failure.
+# mutants.sh DIR RIG - builds each mutant that says "Caught-by: chaos" in DIR/NAME and gives its
+# package to chaos of the runner RIG, which must find the rule broken that the patch names
+# ("Rule: NAME"), from the seed that it names ("Seed: N"). Any other end of that sequence is a failure.
 set -u
 dir=$1
+rig=$2
 passed=0
 failed=0
 mkdir -p "$dir"
@@ -15,8 +16,9 @@ for patch in tests/mutants/*.patch; do
     name=$(basename "$patch" .patch)
     log=$dir/$name.log
     if tests/mutants/mutant.sh "$name" "$dir/$name" >"$log" 2>&1 &&
-        make -C "$dir/$name" --no-print-directory rig-ready >>"$log" 2>&1 &&
-        ! (cd "$dir/$name" && build/qemu/rig chaos --seed "$(header "$name" Seed)" --tries 0) >>"$log" 2>&1 &&
+        make -C "$dir/$name" --no-print-directory rig-image rig-payload >>"$log" 2>&1 &&
+        ! "$rig" --rig "$dir/$name/build/rig" --scenarios qemu/scenarios \
+            chaos --seed "$(header "$name" Seed)" --tries 0 >>"$log" 2>&1 &&
         grep -q "^FAIL .*broken: $(header "$name" Rule): " "$log"; then
         echo "PASS $name: $(grep -o 'broken: .*' "$log" | head -n 1)"
         passed=$((passed + 1))
