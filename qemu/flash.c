@@ -24,7 +24,7 @@ struct options {
     struct flash_run run;
     long budget, jobs, limit; /* 0: none */
     const char *point;        /* CASE:PROGRAMS; NULL: all */
-    bool fresh;
+    bool fresh, first_failure;
     time_t start;
 };
 
@@ -322,6 +322,16 @@ static size_t step_of(size_t count)
     return step > 0 ? step : 1;
 }
 
+/* As the file has it by now: children add to it. */
+static bool has_failed(struct results *results, const char *name)
+{
+    results_read(results, name);
+    for (size_t i = 0; i < results->count; i++)
+        if (results->items[i].result == FLASH_FAILED)
+            return true;
+    return false;
+}
+
 static bool judge_all(const struct options *options, const struct flash_log *log,
                       struct results *results, const struct walk *walk)
 {
@@ -339,6 +349,8 @@ static bool judge_all(const struct options *options, const struct flash_log *log
             sound = reap_one();
             running--;
         }
+        if (options->first_failure && has_failed(results, log->flash_case->name))
+            break;
         if (sound && start_one(options, log, results, log->points[i], walk->hashes[i]) == 0)
             running++;
     }
@@ -429,6 +441,15 @@ static void results_open(const struct options *options, const struct flash_case 
     results_read(results, one->name);
 }
 
+/* What failed in an earlier run still counts, and is not judged again. */
+static void failed_print(const struct results *results, const char *name)
+{
+    for (size_t i = 0; i < results->count; i++)
+        if (results->items[i].result == FLASH_FAILED)
+            printf("FAIL %s:%zu %s (of an earlier run)\n", name, results->items[i].programs,
+                   results->items[i].detail);
+}
+
 /* False if a point of it failed, or could not be judged. */
 static bool run_case(const struct options *options, const struct flash_case *one, struct tally *sum)
 {
@@ -445,6 +466,7 @@ static bool run_case(const struct options *options, const struct flash_case *one
         return false;
     }
     results_open(options, one, &results);
+    failed_print(&results, one->name);
     walk_make(&walk, &log);
     sound = judge_all(options, &log, &results, &walk);
     tally_case(&log, &results, &walk, &tally);
@@ -479,6 +501,7 @@ static int usage(const char *complaint, const char *word)
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start no point after so long; what was left out is said\n"
           "  --limit N         N points a case, from all over it\n"
+          "  --first-failure   start no point of a case after one that failed\n"
           "  --fresh           judge again what was judged\n"
           "  --point CASE:N    one point, judged again; what it leaves is kept\n"
           "  --dir DIR         results and logs (default build/proof/flash)\n"
@@ -563,6 +586,8 @@ static int parse_one(struct options *options, int option)
         options->point = optarg;
     else if (option == 'f')
         options->fresh = true;
+    else if (option == '1')
+        options->first_failure = true;
     else if (option == 'h')
         return usage(NULL, NULL) + EXIT_USAGE + 1;
     else if (option == 'b' && text_number(optarg, 1, 1000000, &options->budget) < 0)
@@ -579,15 +604,11 @@ static int parse_one(struct options *options, int option)
 static int parse(int argc, char *const argv[], struct options *options)
 {
     static const struct option longs[] = {
-        {"budget", required_argument, NULL, 'b'},
-        {"limit", required_argument, NULL, 'l'},
-        {"fresh", no_argument, NULL, 'f'},
-        {"point", required_argument, NULL, 'p'},
-        {"dir", required_argument, NULL, 'd'},
-        {"stage", required_argument, NULL, 's'},
-        {"next", required_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"budget", required_argument, NULL, 'b'}, {"limit", required_argument, NULL, 'l'},
+        {"fresh", no_argument, NULL, 'f'},        {"first-failure", no_argument, NULL, '1'},
+        {"point", required_argument, NULL, 'p'},  {"dir", required_argument, NULL, 'd'},
+        {"stage", required_argument, NULL, 's'},  {"next", required_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int option, code = 0;
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # flash_mutants.sh DIR - builds each mutant that says "Caught-by: flash" in DIR/NAME and gives its
-# stage to `rig flash`, which must find points of the case that the patch names ("Case: NAME") at
+# stage to `rig flash`, which must find a point of the case that the patch names ("Case: NAME") at
 # which it fails. A case that cannot be logged, or ends otherwise, is a failure.
 set -u
 dir=$1
@@ -20,7 +20,7 @@ for patch in tests/mutants/*.patch; do
     case=$(header "$name" Case)
     if tests/mutants/mutant.sh "$name" "$dir/$name" >"$log" 2>&1 &&
         make -C "$dir/$name" --no-print-directory build/efi/backstopx64.efi >>"$log" 2>&1 &&
-        ! "$rig" flash --limit "$points" --dir "$dir/$name/proof" --next "$next" \
+        ! "$rig" flash --limit "$points" --first-failure --dir "$dir/$name/proof" --next "$next" \
             --stage "$dir/$name/build/efi/backstopx64.efi" "$case" >>"$log" 2>&1 &&
         grep -q "^FAIL $case:[0-9]" "$log"; then
         echo "PASS $name: $(grep "^FAIL $case:[0-9]" "$log" | head -n 1)"
