@@ -18,6 +18,7 @@ trap 'rm -rf "$work"' EXIT
 log=$work/log
 
 left() { echo $((budget > SECONDS ? budget - SECONDS : 0)); }
+to_share() { echo $(($(left) > budget / 12 ? $(left) - budget / 12 : 0)); }
 
 skipped_without_reason() { grep -cE '^ *(SKIPPED |skip [^:]*:? *$)' "$log"; }
 
@@ -44,7 +45,7 @@ run_target() {
     local status started=$SECONDS seconds
     seconds=$(left)
     echo "== make $1 (${2:+$2 of }$seconds s left)"
-    if [ "$seconds" -gt 0 ]; then
+    if [ "${2:-$seconds}" -gt 0 ]; then
         timeout --kill-after=30 "$seconds" make --no-print-directory "$1" ${2:+PROOF_BUDGET=$2} 2>&1 | tee "$log"
         status=${PIPESTATUS[0]}
         [ "$status" != 124 ] || echo "make $1: did not end in time"
