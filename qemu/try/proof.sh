@@ -98,7 +98,7 @@ point hang 12 --update "$dir/outbox/driver-2.1/acme_sentry.ko" --watch 0 --no-ba
 point foreign-good 0 --image "$foreign/grub.qcow2" --update "$third/clamav-good.tar" \
     --set "$third/clamav.conf" --check "$third/clamav-works" --watch 0
 point foreign-alone 11 --image "$foreign/grub.qcow2" --watch 0 --no-backstop \
-    --run 'printf "[Unit]\nAfter=multi-user.target\n[Service]\nExecStart=/bin/sh -c \"echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger\"\n[Install]\nWantedBy=multi-user.target\n" >/etc/systemd/system/crash.service; systemctl enable crash.service'
+    --run 'printf "[Unit]\nAfter=multi-user.target\n[Service]\nType=oneshot\nExecStart=/bin/sh -c \"echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger\"\n[Install]\nWantedBy=multi-user.target\n" >/etc/systemd/system/crash.service; systemctl enable crash.service'
 point foreign-content-bad 10 --image "$foreign/grub.qcow2" --update "$third/clamav-bad.tar" \
     --set "$third/clamav.conf" --check "$third/clamav-works" --watch 0
 # A root that cannot be written from outside: cloud-init lets the agent in.
