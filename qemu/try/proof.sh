@@ -80,6 +80,9 @@ point() {
     printf '%s %-22s %s\n' "$word" "$name" "${detail%'"}'}"
 }
 
+# Needs no boot.
+point module-other-kernel 2 --image "$foreign/grub.qcow2" \
+    --update "$(find "$third/good" -name acpi_call.ko)"
 # A kernel driver by DKMS, on the rig's own Debian.
 load='--run depmod'
 # shellcheck disable=SC2086 # words
@@ -89,8 +92,6 @@ load='--run depmod'
     point driver-bad-alone 11 --update "$third/bad" $load --watch 0 --no-backstop
     point driver-late 13 --update "$third/late" $load --watch 5
 }
-point module-other-kernel 2 --image "$foreign/grub.qcow2" \
-    --update "$(find "$third/good" -name acpi_call.ko)"
 point package-good 0 --update "$third/testfiles.deb" --watch 0
 # All processors spin with interrupts off.
 point hang 12 --update "$dir/outbox/driver-2.1/acme_sentry.ko" --watch 0 --no-backstop --silence 120
