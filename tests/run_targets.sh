@@ -2,8 +2,8 @@
 # run_targets.sh BUDGET TARGET[:SHARE]... - makes the targets in turn and sums up what they say.
 #
 # BUDGET is seconds for all of them. A target with a SHARE is one that can stop early and go on
-# another time: it gets PROOF_BUDGET, its share of what is left but a tenth, in which it ends what it
-# has begun. Whatever does not end within what is left has failed.
+# another time: it gets PROOF_BUDGET, its share of what is left but a twelfth of BUDGET, in which is
+# ended what was begun. Whatever does not end within what is left has failed.
 #
 # Of each target the last line "N passed, N failed" counts; a target without one counts once.
 # "SKIPPED ..." counts as failed; what may be skipped says "skip NAME: REASON" instead. Lines
@@ -66,7 +66,7 @@ for target; do [[ $target != *:* ]] || shares=$((shares + ${target#*:})); done
 for target; do
     if [[ $target == *:* ]]; then
         share=${target#*:}
-        run_target "${target%:*}" $(($(left) * share * 9 / (shares * 10)))
+        run_target "${target%:*}" $(($(to_share) * share / shares))
         shares=$((shares - share))
     else
         run_target "$target"
