@@ -231,12 +231,13 @@ static int stage_file(const struct place *place, int yard_fd, const char *ready,
     return err;
 }
 
+/* Its time comes last of all, when nothing is put into it any more: times_again(). */
 static int apply_in_place(int dir_fd, const char *name, const struct entry *good)
 {
     int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int err = io_apply_metadata(fd, good);
+    int err = io_apply_attributes(fd, good);
     close(fd);
     return err;
 }
@@ -514,6 +515,10 @@ static int times_again(const struct exchange *exchange)
         if (!move->moved || !move->good || move->good->type != ENTRY_DIR)
             continue;
         int one = exchange_directory_time(place_of(exchange), move->path, move->good->mtime_ns);
+        if (one < 0)
+            diag_report(exchange->diag, DIAG_ERROR,
+                        "%s: it is put back, but its time is not: %s; the next recovery sets it",
+                        move->path, strerror(-one));
         err = one < 0 ? one : err;
     }
     return err;

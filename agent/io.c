@@ -331,9 +331,8 @@ static struct timespec timespec_of(int64_t ns)
 
 /* A change of owner takes away set-id bits and file capabilities, so those come after it; one of
  * an ACL may change the mode. */
-int io_apply_metadata(int fd, const struct entry *entry)
+int io_apply_attributes(int fd, const struct entry *entry)
 {
-    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, timespec_of(entry->mtime_ns)};
     struct stat st;
     bool same_owner, same_mode;
     int error;
@@ -349,9 +348,19 @@ int io_apply_metadata(int fd, const struct entry *entry)
         error = set_xattrs(fd, entry);
     if (error)
         return error;
-    if ((!same_mode && fchmod(fd, entry->mode & 07777) < 0) || futimens(fd, times) < 0)
+    if (!same_mode && fchmod(fd, entry->mode & 07777) < 0)
         return -errno;
     return 0;
+}
+
+int io_apply_metadata(int fd, const struct entry *entry)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, timespec_of(entry->mtime_ns)};
+    int error = io_apply_attributes(fd, entry);
+
+    if (!error && futimens(fd, times) < 0)
+        error = -errno;
+    return error;
 }
 
 int io_mkdir_p(int dir_fd, const char *path, mode_t mode)

@@ -24,10 +24,11 @@ int io_read_all(int dir_fd, const char *name, size_t limit, char **bytes, size_t
  */
 int io_copy_hash(int in_fd, int out_fd, uint8_t sha256[SHA256_SIZE]);
 /*
- * Owner, xattrs, mode, then times, as entry has them, onto an open file or directory (not
- * O_PATH). Xattrs that entry has not are removed, but for security labels that cannot be.
- * 0 or -errno.
+ * Owner, xattrs, then mode, as entry has them, onto an open file or directory (not O_PATH). Xattrs
+ * that entry has not are removed, but for security labels that cannot be. 0 or -errno.
  */
+int io_apply_attributes(int fd, const struct entry *entry);
+/* And times. */
 int io_apply_metadata(int fd, const struct entry *entry);
 /*
  * Packed xattrs of an open file (all namespaces readable), sorted by name; caller frees; NULL and

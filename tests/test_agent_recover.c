@@ -768,6 +768,48 @@ static void power_is_cut_or_a_call_refused(void **state)
     run_lies(*state);
 }
 
+static void make_directory_altered(struct world *world)
+{
+    world_make(world);
+    make_good(world);
+    world_take_good(world);
+    chmod(world_path(world, "/opt/acme/owned"), 0700);
+}
+
+static bool directory_is_back(const struct world *world)
+{
+    struct stat st;
+    return lstat(world_path(world, "/opt/acme/owned"), &st) == 0 && (st.st_mode & 07777) == 0711;
+}
+
+/* Whichever call is refused: of a directory that is back no run says "failed", and none after it
+ * "nothing to do". */
+static void a_directory_that_is_back_is_called_so(void **state)
+{
+    struct recover_result result = {0};
+    bool reached = true;
+    (void)state;
+    for (unsigned long at = 1; reached; at++) {
+        struct world world;
+        make_directory_altered(&world);
+        cut.calls = 0;
+        cut.fail_at = at;
+        cut.fail_with = EIO;
+        cut.on = true;
+        recover_world(&world, RUNG_ALL, &result);
+        cut.on = false;
+        reached = cut.calls >= at;
+        if (directory_is_back(&world))
+            assert_int_equal(result.applied, APPLIED_PUT_BACK);
+        cut.fail_at = 0;
+        assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+        assert_int_equal(result.applied, APPLIED_PUT_BACK);
+        assert_true(directory_is_back(&world));
+        world_remove(&world);
+    }
+    cut.calls = 0;
+}
+
 static void full_disk_gives_up_the_reserve(void **state)
 {
     struct world world;
@@ -808,6 +850,7 @@ int main(void)
         cmocka_unit_test(what_a_set_no_longer_names_is_not_gone),
         cmocka_unit_test(a_giant_suspect_is_moved_unread),
         cmocka_unit_test(a_later_rung_goes_on_with_the_ids),
+        cmocka_unit_test(a_directory_that_is_back_is_called_so),
         cmocka_unit_test(full_disk_gives_up_the_reserve),
         LIES(CUT_ANYWHERE),
         LIES(CUT_AND_LOST),

@@ -75,6 +75,7 @@ struct options {
 
 struct sums {
     unsigned long points, well, left, groups_passed, groups_failed;
+    unsigned long states, states_well; /* of the points: reorder and any-order */
 };
 
 /* ---- points of a case ---- */
@@ -251,6 +252,10 @@ static void count_group(const struct subject *subject, const struct pool *pool, 
     sums->points += listed;
     sums->well += well;
     sums->left += listed - well - failed;
+    if (kind == KIND_REORDER || kind == KIND_ANY) {
+        sums->states += listed;
+        sums->states_well += well;
+    }
     sums->groups_passed += failed == 0 && well > 0;
     sums->groups_failed += failed > 0;
 }
@@ -326,6 +331,10 @@ static int run_all(const struct options *options, struct pool *pool)
     for (size_t i = 0; i < proof_case_count; i++)
         if (is_asked_for(options, proof_cases[i].name))
             made = run_case_points(options, &proof_cases[i], pool, &sums) && made;
+    if (sums.states)
+        printf(
+            "  reordered states, each different from the others of its case: %lu, %lu ended well\n",
+            sums.states, sums.states_well);
     printf("calls: %lu points, %lu ended well, %lu left out\n", sums.points, sums.well, sums.left);
     printf("%lu passed, %lu failed\n", sums.groups_passed, sums.groups_failed);
     if (!made || pool->failed || sums.points == 0)
@@ -465,18 +474,23 @@ static bool take_kind(struct options *options, const char *name)
     return true;
 }
 
-static void take_programs(struct options *options, const char *dir)
+/* They are run from within the trees. */
+static bool take_programs(struct options *options, const char *dir)
 {
-    snprintf(options->programs.tool, sizeof options->programs.tool, "%s/backstop", dir);
-    snprintf(options->programs.early, sizeof options->programs.early, "%s/backstop-early", dir);
+    char *full = realpath(dir, NULL);
+    if (!full)
+        return false;
+    snprintf(options->programs.tool, sizeof options->programs.tool, "%s/backstop", full);
+    snprintf(options->programs.early, sizeof options->programs.early, "%s/backstop-early", full);
+    free(full);
+    return true;
 }
 
 static bool take_option(struct options *options, int option, const char *value)
 {
     switch (option) {
     case 'p':
-        take_programs(options, value);
-        return true;
+        return take_programs(options, value);
     case 'r':
         options->results = value;
         return true;

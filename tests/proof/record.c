@@ -103,27 +103,42 @@ static uint64_t inode_at(const char *path)
     return lstat(path, &st) == 0 ? st.st_ino : 0;
 }
 
+static int read_tree(struct recording *recording, const char *path);
+
+static int read_name(struct recording *recording, const char *path, const char *name)
+{
+    char full[PATH_SIZE];
+    struct stat st;
+    snprintf(full, sizeof full, "%s/%s", path, name);
+    if (lstat(full, &st) < 0)
+        return -errno;
+    add_name(recording, inode_at(path), name, st.st_ino);
+    if (!record_node(recording, st.st_ino))
+        add_version(recording, full, false, 0);
+    return S_ISDIR(st.st_mode) ? read_tree(recording, full) : 0;
+}
+
+static int is_no_dots(const struct dirent *entry)
+{
+    return strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* By name: the order of nodes is that of ids. */
 static int read_tree(struct recording *recording, const char *path)
 {
-    DIR *dir = opendir(path);
-    int err = dir ? 0 : -errno;
-    uint64_t here = inode_at(path);
-    for (struct dirent *entry; err == 0 && (entry = readdir(dir));) {
-        char full[PATH_SIZE];
-        struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        snprintf(full, sizeof full, "%s/%s", path, entry->d_name);
-        if (lstat(full, &st) < 0)
-            err = -errno;
-        add_name(recording, here, entry->d_name, st.st_ino);
-        if (!record_node(recording, st.st_ino))
-            add_version(recording, full, false, 0);
-        if (err == 0 && S_ISDIR(st.st_mode))
-            err = read_tree(recording, full);
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, is_no_dots, by_bytes), err = count < 0 ? -errno : 0;
+    for (int i = 0; i < count; i++) {
+        if (err == 0)
+            err = read_name(recording, path, entries[i]->d_name);
+        free(entries[i]);
     }
-    if (dir)
-        closedir(dir);
+    free(entries);
     return err;
 }
 

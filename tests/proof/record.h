@@ -24,6 +24,7 @@ struct version {
         void *value;
         size_t size;
     } * xattr_list;
+    uint64_t bytes_sign, attributes_sign; /* sign.h's */
 };
 
 struct node {

@@ -9,6 +9,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "sign.h"
+
 #define PENDING_MAX 64
 #define SUBSETS_MAX 512
 #define PATH_SIZE 2048
@@ -152,12 +154,42 @@ static enum fate fate_of(const struct reorder *reorder, const struct state *stat
 
 /* ---- telling states apart ---- */
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size)
+static bool begins_with(const struct version *version, const struct version *former)
 {
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ p[i]) * UINT64_C(1099511628211); /* FNV-1a */
-    return hash;
+    return version->size >= former->size &&
+           (former->size == 0 || memcmp(version->bytes, former->bytes, former->size) == 0);
+}
+
+/* What put_bytes() will make of it. */
+static uint64_t sign_content(const struct version *version, const struct version *former,
+                             enum fate fate)
+{
+    static const struct version nothing = {.st = {.st_mode = S_IFREG}};
+    bool grew = begins_with(version, former);
+    size_t base = grew ? former->size : 0, more = version->size - base;
+    uint64_t sign = version->bytes_sign;
+    if (fate == FATE_FORMER)
+        return former->bytes_sign;
+    if (fate == FATE_NEW || fate == FATE_BARE || more == 0)
+        return sign;
+    if (fate == FATE_EMPTY || (fate == FATE_HALF && more == 1))
+        return grew ? former->bytes_sign : sign_bytes(&nothing);
+    sign = sign_mix(sign, &fate, sizeof fate);
+    return sign_mix(sign, &base, sizeof base);
+}
+
+static uint64_t sign_node(const struct reorder *reorder, const struct state *state,
+                          const struct node *node, uint64_t sign)
+{
+    const struct version *version = newest(node, state->call),
+                         *former = durable(&reorder->recording, node, state->call);
+    enum fate fate = fate_of(reorder, state, node);
+    size_t number = (size_t)(node - reorder->recording.nodes);
+    uint64_t bytes = sign_content(version, former, fate);
+    const struct version *has = fate == FATE_FORMER || fate == FATE_BARE ? former : version;
+    sign = sign_mix(sign, &number, sizeof number);
+    sign = sign_mix(sign, &bytes, sizeof bytes);
+    return sign_mix(sign, &has->attributes_sign, sizeof has->attributes_sign);
 }
 
 /* Sum over names, so that their order does not matter. */
@@ -171,16 +203,10 @@ static uint64_t sign(const struct reorder *reorder, const struct state *state,
             name->inode ? record_node(&reorder->recording, name->inode) : NULL;
         if (name->directory != directory || !node)
             continue;
-        const struct version *version = newest(node, state->call);
-        enum fate fate = fate_of(reorder, state, node);
-        if (fate != FATE_NEW && fate != FATE_BARE && fate != FATE_FORMER && version->size == 0)
-            fate = FATE_NEW;
-        uint64_t one = mix(above, name->name, strlen(name->name));
-        one = mix(one, &name->inode, sizeof name->inode);
-        one = mix(one, &version->call, sizeof version->call);
-        one = mix(one, &fate, sizeof fate);
+        uint64_t one = sign_mix(above, name->name, strlen(name->name) + 1);
+        one = sign_end(sign_node(reorder, state, node, one));
         sum += one;
-        if (S_ISDIR(version->st.st_mode))
+        if (S_ISDIR(node->versions[0].st.st_mode))
             sum += sign(reorder, state, names, name->inode, one, depth + 1);
     }
     return sum;
@@ -189,8 +215,7 @@ static uint64_t sign(const struct reorder *reorder, const struct state *state,
 static uint64_t signature(const struct reorder *reorder, const struct state *state)
 {
     struct names names = names_of(reorder, state);
-    uint64_t sum = sign(reorder, state, &names, reorder->recording.root_inode,
-                        UINT64_C(14695981039346656037), 0);
+    uint64_t sum = sign(reorder, state, &names, reorder->recording.root_inode, SIGN_START, 0);
     free(names.items);
     return sum;
 }
@@ -307,7 +332,7 @@ struct seen {
     uint64_t *signatures;
     size_t count, room;
     const struct reorder *reorder;
-    bool any_order;
+    bool any_order, wanted; /* of the state at hand; of those that are given to add() */
     void (*add)(const char *id, void *user);
     void *user;
 };
@@ -343,18 +368,27 @@ static bool note_state(const struct state *state, size_t turn, void *user)
     if (!is_new(seen, signature(seen->reorder, state) | 1))
         return true;
     snprintf(id, sizeof id, "%c%u.%zu", seen->any_order ? 'x' : 'r', state->call, turn);
-    seen->add(id, seen->user);
+    if (seen->any_order == seen->wanted)
+        seen->add(id, seen->user);
     return true;
+}
+
+static void list_kind(struct seen *seen)
+{
+    struct listing listing = {
+        .reorder = seen->reorder, .any_order = seen->any_order, .take = note_state, .user = seen};
+    for (; listing.call <= seen->reorder->calls; listing.call++)
+        list_call(&listing);
 }
 
 void reorder_list(const struct reorder *reorder, bool any_order,
                   void (*add)(const char *id, void *user), void *user)
 {
-    struct seen seen = {.reorder = reorder, .any_order = any_order, .add = add, .user = user};
-    struct listing listing = {
-        .reorder = reorder, .any_order = any_order, .take = note_state, .user = &seen};
-    for (listing.call = 0; listing.call <= reorder->calls; listing.call++)
-        list_call(&listing);
+    struct seen seen = {.reorder = reorder, .wanted = any_order, .add = add, .user = user};
+    list_kind(&seen);
+    seen.any_order = true;
+    if (any_order)
+        list_kind(&seen);
     free(seen.signatures);
 }
 
@@ -431,12 +465,6 @@ static uint64_t inode_made(uint64_t inode, void *user)
 {
     const struct made *made = find_made(user, inode);
     return made ? made->inode : 1; /* of nothing that is there */
-}
-
-static bool begins_with(const struct version *version, const struct version *former)
-{
-    return version->size >= former->size &&
-           (former->size == 0 || memcmp(version->bytes, former->bytes, former->size) == 0);
 }
 
 /* The bytes of a file by its fate; what was durable stays where the file only grew. Caller frees.
@@ -628,8 +656,10 @@ int reorder_make(struct reorder *reorder, const struct subject *subject)
     reorder->fleeting = calloc(reorder->recording.node_count + 1, sizeof *reorder->fleeting);
     if (err == 0 && !reorder->fleeting)
         err = -ENOMEM;
-    if (err == 0)
+    if (err == 0) {
+        sign_versions(&reorder->recording, subject->since);
         mark_fleeting(reorder);
+    }
     return err;
 }
 

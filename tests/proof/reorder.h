@@ -36,7 +36,9 @@ struct reorder {
 int reorder_make(struct reorder *reorder, const struct subject *subject);
 void reorder_free(struct reorder *reorder);
 
-/* Calls `add` with the id of each state that differs from all before. */
+/* Calls `add` with the id of each state that differs from all before: in a name, a byte, owner,
+ * mode, xattr, or a time that was set. Those of any order differ from the others as well. The same
+ * in every run of the same programs. */
 void reorder_list(const struct reorder *reorder, bool any_order,
                   void (*add)(const char *id, void *user), void *user);
 struct verdict reorder_run(const struct reorder *reorder, const char *id, const char *work,
