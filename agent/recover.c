@@ -328,12 +328,38 @@ static int times_after_cut(const struct recovery *recovery)
     return err;
 }
 
+/* What an earlier run could not put into a directory that it brought back moves its time on. */
+static int times_of_parents(const struct recovery *recovery)
+{
+    const struct inventory *good = good_history_newest(recovery->history);
+    const struct entry *last = NULL;
+    int err = 0;
+    for (size_t i = 0; i < recovery->suspects.count; i++) {
+        const struct move *move = &recovery->suspects.moves[i];
+        const char *slash = strrchr(move->path, '/');
+        char *directory = strndup(move->path, (size_t)(slash - move->path));
+        if (!directory)
+            return -ENOMEM;
+        const struct entry *entry = move->moved ? inventory_find(good, directory) : NULL;
+        free(directory);
+        if (!entry || entry == last || entry->never || entry->type != ENTRY_DIR)
+            continue;
+        last = entry;
+        int one = exchange_directory_time(&recovery->place, entry->path, entry->mtime_ns);
+        if (one < 0 && one != -ENOENT && one != -ENOTDIR && one != -ELOOP)
+            err = one;
+    }
+    return err;
+}
+
 static int apply(struct recovery *recovery)
 {
     int err = recovery->fresh > 0 ? intent(recovery) : 0;
     if (err < 0)
         return err;
     err = run_exchange(recovery);
+    if (err == 0)
+        err = times_of_parents(recovery);
     if (err == 0)
         err = times_after_cut(recovery);
     if (err < 0) /* not durable for certain: the intent stays open and the next run finishes it */
