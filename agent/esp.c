@@ -186,6 +186,21 @@ int esp_write(const struct esp *esp, const char *path, const void *bytes, size_t
     return error;
 }
 
+/* As replace(): what goes is held, which keeps its clusters, until its entry is off the medium. */
+static int remove_held(int dir_fd, const char *name, int flags)
+{
+    int held = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int error = 0;
+
+    if (unlinkat(dir_fd, name, flags) < 0)
+        error = errno == ENOENT ? 0 : -errno;
+    else if (fsync(dir_fd) < 0)
+        error = -errno;
+    if (held >= 0)
+        close(held);
+    return error;
+}
+
 static int remove_at(const struct esp *esp, const char *path, int flags)
 {
     char relative[PATH_MAX];
@@ -197,10 +212,7 @@ static int remove_at(const struct esp *esp, const char *path, int flags)
     fd = open_parent(esp, relative, false, &name);
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
-    if (unlinkat(fd, name, flags) < 0)
-        error = errno == ENOENT ? 0 : -errno;
-    else if (fsync(fd) < 0)
-        error = -errno;
+    error = remove_held(fd, name, flags);
     close(fd);
     return error;
 }

@@ -20,7 +20,7 @@
 #define STATES_WANTED 1050
 
 struct block_fs {
-    const char *name;
+    const char *name;   /* as lab/lab.c has it */
     unsigned mib;       /* of the file system */
     unsigned table_mib; /* before it, for a partition table; 0: there is none */
     const char *const make[12];
@@ -28,18 +28,22 @@ struct block_fs {
 
 /* Fixed identities, so that recordings of one build resemble each other. */
 #define UUID "0bac5709-0000-4000-8000-00000000b10c"
+#define MAKE_EXT4                                                                                  \
+    {                                                                                              \
+        "mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E", "hash_seed=" UUID, NULL           \
+    }
+/* 512 bytes a sector: the table's MiB are 2048 of them */
+#define MAKE_VFAT                                                                                  \
+    {                                                                                              \
+        "mkfs.vfat", "--invariant", "-F", "32", "-i", "BAC57091", "--offset", "2048", NULL         \
+    }
 static const struct block_fs file_systems[] = {
-    {"ext4",
-     64,
-     0,
-     {"mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E", "hash_seed=" UUID, NULL}},
+    {"ext4", 64, 0, MAKE_EXT4},
+    {"ext4-kept", 64, 0, MAKE_EXT4},
     {"xfs", 300, 0, {"mkfs.xfs", "-q", "-f", "-m", "uuid=" UUID, NULL}},
     {"btrfs", 160, 0, {"mkfs.btrfs", "-q", "-f", "-U", UUID, NULL}},
-    /* 512 bytes a sector: the table's MiB are 2048 of them */
-    {"vfat",
-     34,
-     1,
-     {"mkfs.vfat", "--invariant", "-F", "32", "-i", "BAC57091", "--offset", "2048", NULL}},
+    {"vfat", 34, 1, MAKE_VFAT},
+    {"vfat-uninstall", 34, 1, MAKE_VFAT},
 };
 #define FILE_SYSTEMS (sizeof file_systems / sizeof *file_systems)
 
@@ -499,11 +503,13 @@ static const struct block_fs *fs_of_point(const char *id)
 
 static int wrong(const char *complaint)
 {
-    fprintf(stderr,
-            "rig: blocks: %s\n"
-            "usage: rig blocks [--lab DIR] [--out DIR] [--budget SECONDS] [--states N]\n"
-            "                  [--fresh] [--until-failed] [--point ID] [ext4|xfs|btrfs|vfat]...\n",
-            complaint);
+    fprintf(
+        stderr,
+        "rig: blocks: %s\n"
+        "usage: rig blocks [--lab DIR] [--out DIR] [--budget SECONDS] [--states N]\n"
+        "                  [--fresh] [--until-failed] [--point ID] [NAME]...\n"
+        "NAME: ext4, ext4-kept, xfs, btrfs, vfat, vfat-uninstall; all of them if none is given\n",
+        complaint);
     return EXIT_USAGE;
 }
 
@@ -538,7 +544,7 @@ static int parse(int argc, char **argv, struct options *options)
     }
     for (int i = optind; i < argc; i++)
         if (find_fs(argv[i]) == NULL)
-            return wrong("the file systems are ext4, xfs, btrfs and vfat");
+            return wrong("no file system of that name");
     if (options->point != NULL && (optind != argc || fs_of_point(options->point) == NULL))
         return wrong("--point takes an id as a failure names it, \"ext4/38-31\", and nothing else");
     return 0;

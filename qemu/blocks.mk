@@ -5,7 +5,7 @@ LAB_SRC      := $(sort $(wildcard qemu/lab/*.c))
 LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command writelog writes crash record nvram)
 LAB_TOOLS    := e2fsck fsck.fat
 LAB_KERNEL    = $(LAB)/kernel-$(notdir $(basename $(realpath $(RIG)/base.raw)))
-BLOCKS       ?= ext4 xfs btrfs vfat
+BLOCKS       ?= ext4 ext4-kept xfs btrfs vfat vfat-uninstall
 PROOF_PARTS  += proof-blocks:1
 
 .PHONY: proof-blocks lab
@@ -21,7 +21,7 @@ $(LAB)/init: $(LAB_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie -o $@ $^ -ljson-c -lcrypto
 
-lab: rig-base $(LAB)/init $(RIG_PROGRAM) $(B)/agent/backstop $(B)/agent/backstop-early $(B)/efi/backstopx64.efi
+lab: rig-base $(LAB)/init $(B)/qemu/rig $(B)/agent/backstop $(B)/agent/backstop-early $(B)/efi/backstopx64.efi
 	$(Q)test -s $(LAB_KERNEL)/vmlinuz || qemu/lab/mklab.sh kernel $(RIG)/base.raw $(KVER) $(LAB_KERNEL)
 	$(Q)ln -sfn $(notdir $(LAB_KERNEL)) $(LAB)/kernel
 	$(call say,CPIO,$(LAB)/initrd)

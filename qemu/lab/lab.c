@@ -32,7 +32,7 @@
 #define MARGIN 1048576u /* of the disk, behind the file system */
 
 struct file_system {
-    const char *name, *options;
+    const char *name, *type, *options;
     const char *modules[4];
     const char *data, *scratch; /* where it is on the disk, and on the one in memory */
     const char *const *repair;  /* as a boot does it; NULL: mounting does it */
@@ -45,10 +45,20 @@ static const char *const repair_vfat[] = {"/bin/fsck.fat", "-a", SCRATCH_DEVICE 
 
 static const struct file_system file_systems[] = {
     /* a root is read-only until recovery opens it */
-    {"ext4", "", {"ext4"}, DATA, SCRATCH_DEVICE, repair_ext4, MS_RDONLY, &subject_root},
-    {"xfs", "", {"xfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
-    {"btrfs", "", {"btrfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
+    {"ext4", "ext4", "", {"ext4"}, DATA, SCRATCH_DEVICE, repair_ext4, MS_RDONLY, &subject_root},
+    {"xfs", "xfs", "", {"xfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
+    {"btrfs", "btrfs", "", {"btrfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
+    {"ext4-kept",
+     "ext4",
+     "",
+     {"ext4"},
+     DATA,
+     SCRATCH_DEVICE,
+     repair_ext4,
+     MS_RDONLY,
+     &subject_root_kept},
     {"vfat",
+     "vfat",
      "umask=0077",
      {"vfat", "nls_cp437", "nls_ascii"},
      DATA "1",
@@ -56,6 +66,15 @@ static const struct file_system file_systems[] = {
      repair_vfat,
      0,
      &subject_esp},
+    {"vfat-uninstall",
+     "vfat",
+     "umask=0077",
+     {"vfat", "nls_cp437", "nls_ascii"},
+     DATA "1",
+     SCRATCH_DEVICE "p1",
+     repair_vfat,
+     0,
+     &subject_esp_uninstall},
 };
 
 /* ---- beginning and end ---- */
@@ -157,7 +176,7 @@ char *lab_run(const char *const argv[], int most, char **out)
 
 static char *mount_it(const struct file_system *fs, const char *device, unsigned long flags)
 {
-    if (mount(device, ROOT, fs->name, flags, fs->options) == 0)
+    if (mount(device, ROOT, fs->type, flags, fs->options) == 0)
         return NULL;
     return text_format("%s cannot be mounted: %s", fs->name, strerror(errno));
 }

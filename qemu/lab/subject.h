@@ -25,8 +25,12 @@ struct subject {
 
 /* Recovery by backstop-early on the root file system. */
 extern const struct subject subject_root;
+/* ... after an update that deletes nothing: what has gone is made anew with a sync of its own. */
+extern const struct subject subject_root_kept;
 /* The stage put on the ESP anew, and a receipt written there. */
 extern const struct subject subject_esp;
+/* The stage taken off the ESP, and the loader put back in whose place it stood. */
+extern const struct subject subject_esp_uninstall;
 
 /* lab.c: runs a program of the lab; NULL if its exit code is at most `most`. */
 char *lab_run(const char *const argv[], int most, char **out);

@@ -1,5 +1,5 @@
 /* subject_esp.c - what Backstop writes on the ESP: another version of the stage with its settings,
- * and a receipt that NVRAM does not take. See subject.h. */
+ * and a receipt that NVRAM does not take; or all of it taken away. See subject.h. */
 #include "subject.h"
 #include "manifest.h"
 #include "record.h"
@@ -161,8 +161,10 @@ static char *judge(const struct manifest *now, const char *path, bool old_is_rig
     const struct item *is = manifest_find(now, path), *old = manifest_find(&start, path),
                       *new = manifest_find(&end, path);
 
-    if (strcmp(path, RECEIPTS) == 0 || same(is, new) || (old_is_right && same(is, old)))
+    if (same(is, new) || (old_is_right && same(is, old)))
         return NULL;
+    if (strcmp(path, RECEIPTS) == 0 && is != NULL && new != NULL)
+        return NULL; /* judge_receipt() has it */
     return differs(path, old_is_right ? "is neither old nor new" : "is not as after an uncut run",
                    is);
 }
@@ -197,14 +199,21 @@ static char *judge_receipt(const char *root, uint32_t from, uint32_t to)
     return NULL;
 }
 
-static char *check(const char *root, bool old_is_right, uint32_t from, uint32_t to)
+static char *check_files(const char *root, bool done)
 {
     struct manifest now;
     char *complaint = manifest_take(&now, root, is_read);
 
     if (complaint == NULL)
-        complaint = judge_all(&now, old_is_right);
+        complaint = judge_all(&now, !done);
     manifest_free(&now);
+    return complaint;
+}
+
+static char *check(const char *root, bool old_is_right, uint32_t from, uint32_t to)
+{
+    char *complaint = check_files(root, !old_is_right);
+
     return complaint != NULL ? complaint : judge_receipt(root, from, to);
 }
 
@@ -272,3 +281,55 @@ const struct subject subject_esp = {.prepare = prepare,
                                     .check_unrepaired = check_unrepaired,
                                     .check_cut = check_cut,
                                     .check_end = check_end};
+
+/* ---- taken away ---- */
+
+static char *prepare_installed(const char *root)
+{
+    char *complaint = prepare_vendor(root);
+
+    return complaint != NULL ? complaint : put_stage(root);
+}
+
+static char *act_uninstall(const char *root, bool again)
+{
+    const char *const uninstall[] = {"/bin/backstop", "uninstall", "--esp", root, NULL};
+
+    (void)again;
+    forget_state();
+    return lab_run(uninstall, 0, NULL);
+}
+
+static char *learn_installed(const char *root)
+{
+    return manifest_take(&start, root, is_read);
+}
+
+/* As the vendor left it. */
+static char *learn_uninstalled(const char *root)
+{
+    char *complaint = manifest_take(&end, root, is_read);
+    const struct item *loader = manifest_find(&end, "/EFI/BOOT/BOOTX64.EFI");
+
+    if (complaint == NULL && manifest_find(&end, OURS) != NULL)
+        complaint = text_copy(OURS " is there after an uncut run");
+    if (complaint == NULL &&
+        (loader == NULL || !same(loader, manifest_find(&start, "/EFI/debian/shimx64.efi"))))
+        complaint =
+            differs("/EFI/BOOT/BOOTX64.EFI", "is not the vendor's after an uncut run", loader);
+    return complaint;
+}
+
+static char *check_uninstalled(const char *root)
+{
+    return check_files(root, true);
+}
+
+/* Repaired or not: lost clusters are no harm, a name of free ones is. */
+const struct subject subject_esp_uninstall = {.prepare = prepare_installed,
+                                              .act = act_uninstall,
+                                              .learn_start = learn_installed,
+                                              .learn_end = learn_uninstalled,
+                                              .check_unrepaired = check_files,
+                                              .check_cut = check_files,
+                                              .check_end = check_uninstalled};

@@ -21,7 +21,7 @@ static bool is_read(const char *path)
     return !text_starts(path, STATE "/") || text_starts(path, QUARANTINE);
 }
 
-static char *prepare(const char *root)
+static char *prepare_with(const char *root, char *(*update)(const char *root))
 {
     const char *const take[] = {"/bin/backstop", "good", "take", "--now", "--root", root, NULL};
     TEXT_AUTO file = text_format("%s" GOOD_FILE, root);
@@ -35,9 +35,19 @@ static char *prepare(const char *root)
     if (complaint == NULL)
         complaint = manifest_save(&now, file);
     if (complaint == NULL)
-        complaint = tree_update(root);
+        complaint = update(root);
     manifest_free(&now);
     return complaint;
+}
+
+static char *prepare(const char *root)
+{
+    return prepare_with(root, tree_update);
+}
+
+static char *prepare_kept(const char *root)
+{
+    return prepare_with(root, tree_update_kept);
 }
 
 static char *act(const char *root, bool again)
@@ -238,3 +248,10 @@ const struct subject subject_root = {.prepare = prepare,
                                      .learn_end = learn_end,
                                      .check_cut = check_cut,
                                      .check_end = check_end};
+
+const struct subject subject_root_kept = {.prepare = prepare_kept,
+                                          .act = act,
+                                          .learn_start = learn_start,
+                                          .learn_end = learn_end,
+                                          .check_cut = check_cut,
+                                          .check_end = check_end};

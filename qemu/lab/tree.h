@@ -10,6 +10,8 @@
 /* Each gives NULL, or why it could not be done (caller frees). */
 char *tree_make(const char *root);
 char *tree_update(const char *root);
+/* ... one that deletes nothing. */
+char *tree_update_kept(const char *root);
 
 /* The path belongs to one of the sets. */
 bool tree_is_in_set(const char *path);
