@@ -448,8 +448,14 @@ static void add_up(const struct proof *proof, struct tally *tally)
 
 static int prove(struct proof *proof)
 {
-    int error = access(proof->base, R_OK) == 0 ? 0 : record(proof);
+    bool recorded = access(proof->base, R_OK) == 0;
+    int error;
 
+    if (!recorded && is_over(proof->options)) {
+        printf("LEFT blocks %s: not recorded, no time left\n", proof->fs->name);
+        return 0;
+    }
+    error = recorded ? 0 : record(proof);
     if (error == 0)
         error = load(proof);
     if (error < 0)
@@ -473,7 +479,7 @@ static int prove_one(const struct options *options, const struct block_fs *fs, s
                tally.well, tally.left);
     if (error < 0 || tally.well + tally.left < tally.points || proof.failed > 0)
         ++*failed;
-    else if (tally.left == 0 || options->point != NULL)
+    else if ((tally.points > 0 && tally.left == 0) || options->point != NULL)
         ++*passed;
     all->points += tally.points;
     all->well += tally.well;
