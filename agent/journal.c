@@ -10,8 +10,9 @@
 #include "io.h"
 #include "journal.h"
 
-#define JOURNAL_DEPTH 16                /* of nesting; our records use 4 */
-#define JOURNAL_TAIL ((size_t)64 << 20) /* no record is longer */
+#define JOURNAL_DEPTH 16                 /* of nesting; our records use 4 */
+#define SPARE_MEMORY ((size_t)256 << 10) /* more than reading a record takes beside its text */
+#define JOURNAL_TAIL ((size_t)64 << 20)  /* no record is longer */
 #define HASH_TEXT_SIZE (2 * SHA256_SIZE + 1)
 
 /* The chain's state: what the next record must say. */
@@ -64,24 +65,42 @@ static bool says_torn(const struct json_object *record)
 
 /* The record on one line, or NULL: not an object, bytes left over, or without the fields of ours.
  */
-static struct json_object *line_parse(const char *line, size_t size)
+static struct json_object *record_parse(struct json_tokener *tokener, const char *line, size_t size)
 {
-    if (size == 0 || size > JOURNAL_TAIL || line[0] != '{')
-        return NULL;
-    struct json_tokener *tokener = json_tokener_new_ex(JOURNAL_DEPTH);
-    if (!tokener)
-        return NULL;
     struct json_object *record = json_tokener_parse_ex(tokener, line, (int)size);
     bool whole = record && json_tokener_get_error(tokener) == json_tokener_success &&
                  json_tokener_get_parse_end(tokener) == size &&
                  json_object_is_type(record, json_type_object) &&
                  journal_number(record, "seq") > 0 && *journal_text(record, "event") &&
                  strlen(journal_text(record, "prev")) == HASH_TEXT_SIZE - 1;
-    json_tokener_free(tokener);
     if (whole)
         return record;
     json_object_put(record);
     return NULL;
+}
+
+/*
+ * 0 with the line's record, or NULL where it is none; or -ENOMEM. json-c does not tell want of
+ * memory from a damaged line, and a whole record must not be called torn: so a line is damaged only
+ * if it reads so twice, with memory to spare after it.
+ */
+static int line_parse(const char *line, size_t size, struct json_object **record)
+{
+    *record = NULL;
+    if (size == 0 || size > JOURNAL_TAIL || line[0] != '{')
+        return 0;
+    for (int tries = 0; tries < 2 && !*record; tries++) {
+        struct json_tokener *tokener = json_tokener_new_ex(JOURNAL_DEPTH);
+        if (!tokener)
+            return -ENOMEM;
+        *record = record_parse(tokener, line, size);
+        json_tokener_free(tokener);
+    }
+    void *volatile spare = *record ? NULL : malloc(SPARE_MEMORY + 4 * size);
+    if (!*record && !spare)
+        return -ENOMEM;
+    free(spare);
+    return 0;
 }
 
 static int records_add(struct journal *journal, size_t *room, struct json_object *record)
@@ -134,16 +153,16 @@ int journal_parse(const char *text, size_t size, struct journal *journal)
         const char *end = memchr(text + start, '\n', size - start);
         size_t length = end ? (size_t)(end - (text + start)) : size - start;
         at.line++;
-        struct json_object *record = line_parse(text + start, length);
-        if (record) {
-            int err = take_record(&found, &at, record, text + start, length);
-            if (err < 0) {
-                json_object_put(record);
-                journal_free(&found);
-                return err;
-            }
-        } else if (at.unreadable == 0) {
+        struct json_object *record;
+        int err = line_parse(text + start, length, &record);
+        if (record)
+            err = take_record(&found, &at, record, text + start, length);
+        else if (at.unreadable == 0)
             at.unreadable = at.line;
+        if (err < 0) {
+            json_object_put(record);
+            journal_free(&found);
+            return err;
         }
         start += length + 1;
     }
@@ -252,7 +271,10 @@ static int tail_scan(const char *text, size_t size, struct tail *tail)
             end--;
         const char *before = end > 0 ? memrchr(text, '\n', end) : NULL;
         size_t start = before ? (size_t)(before - text) + 1 : 0;
-        struct json_object *record = line_parse(text + start, end - start);
+        struct json_object *record;
+        int err = line_parse(text + start, end - start, &record);
+        if (err < 0)
+            return err;
         if (record) {
             int64_t seq = journal_number(record, "seq");
             json_object_put(record);
