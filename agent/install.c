@@ -86,9 +86,12 @@ static void get_next(struct json_object *object, struct next_list *next)
 
 int install_state_parse(const char *text, struct install_state *state)
 {
-    struct json_object *object = json_tokener_parse(text), *entry;
+    enum json_tokener_error fault = json_tokener_success;
+    struct json_object *object = json_tokener_parse_verbose(text, &fault), *entry;
     struct install_state found = {.present = true};
 
+    if (!object && fault == json_tokener_success)
+        return -ENOMEM;
     if (!object || !json_object_is_type(object, json_type_object)) {
         json_object_put(object);
         return -EBADMSG;
@@ -119,51 +122,86 @@ int install_state_read(const struct place *place, struct install_state *state, s
     error = io_read_all(place->state_fd, INSTALL_NAME, STATE_MAX, &text, &size);
     if (error)
         return error == -ENOENT ? 0 : error;
-    if (install_state_parse(text, state) < 0)
+    error = install_state_parse(text, state);
+    if (error == -EBADMSG) {
+        error = 0;
         diag_report(diag, DIAG_WARNING,
                     STATE_DIR "/" INSTALL_NAME " cannot be read as JSON and is passed over; "
                               "`backstop install` writes it anew");
+    }
     free(text);
-    return 0;
+    return error;
+}
+
+/* Takes `value`; false where there was no memory for it or for what it goes into. */
+static bool put(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (object && value && json_object_object_add(object, key, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+static bool append(struct json_object *list, struct json_object *value)
+{
+    if (list && value && json_object_array_add(list, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+/* A list that is whole, or NULL. */
+static struct json_object *list_if(bool whole, struct json_object *list)
+{
+    if (whole)
+        return list;
+    json_object_put(list);
+    return NULL;
 }
 
 static struct json_object *order_json(const struct boot_order *order)
 {
     struct json_object *list = json_object_new_array();
+    bool whole = list != NULL;
 
-    for (size_t i = 0; i < order->count; i++)
-        json_object_array_add(list, json_object_new_int(order->items[i]));
-    return list;
+    for (size_t i = 0; whole && i < order->count; i++)
+        whole = append(list, json_object_new_int(order->items[i]));
+    return list_if(whole, list);
 }
 
 struct json_object *next_json(const struct next_list *next)
 {
     struct json_object *list = json_object_new_array();
+    bool whole = list != NULL;
 
-    for (size_t i = 0; i < next->count; i++)
-        json_object_array_add(list, json_object_new_string(next->paths[i]));
-    return list;
+    for (size_t i = 0; whole && i < next->count; i++)
+        whole = append(list, json_object_new_string(next->paths[i]));
+    return list_if(whole, list);
+}
+
+/* Whole or not at all: a field left out would be a former state forgotten. */
+static bool describe_state(struct json_object *object, const struct install_state *state)
+{
+    return put(object, "version", json_object_new_int(1)) &&
+           put(object, "complete", json_object_new_boolean(state->complete)) &&
+           put(object, "retired", json_object_new_boolean(state->retired)) &&
+           put(object, "removable", json_object_new_boolean(state->removable)) &&
+           (!state->has_entry || put(object, "entry", json_object_new_int(state->entry))) &&
+           (!state->has_former || put(object, "former_order", order_json(&state->former))) &&
+           put(object, "next", next_json(&state->next)) &&
+           put(object, "partuuid", json_object_new_string(state->partuuid)) &&
+           put(object, "stage_sha256", json_object_new_string(state->stage_sha256));
 }
 
 int install_state_write(const struct place *place, const struct install_state *state)
 {
     struct json_object *object = json_object_new_object();
-    const char *text;
+    const char *text = NULL;
     int error;
 
-    json_object_object_add(object, "version", json_object_new_int(1));
-    json_object_object_add(object, "complete", json_object_new_boolean(state->complete));
-    json_object_object_add(object, "retired", json_object_new_boolean(state->retired));
-    json_object_object_add(object, "removable", json_object_new_boolean(state->removable));
-    if (state->has_entry)
-        json_object_object_add(object, "entry", json_object_new_int(state->entry));
-    if (state->has_former)
-        json_object_object_add(object, "former_order", order_json(&state->former));
-    json_object_object_add(object, "next", next_json(&state->next));
-    json_object_object_add(object, "partuuid", json_object_new_string(state->partuuid));
-    json_object_object_add(object, "stage_sha256", json_object_new_string(state->stage_sha256));
-    text = json_object_to_json_string_ext(object,
-                                          JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (describe_state(object, state))
+        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+                                                          JSON_C_TO_STRING_NOSLASHESCAPE);
     error =
         text ? io_write_atomic(place->state_fd, INSTALL_NAME, text, strlen(text), 0600) : -ENOMEM;
     json_object_put(object);
@@ -670,10 +708,10 @@ static void tell_journal(const struct parts *parts)
     if (!record)
         return;
     if (parts->state.has_entry)
-        json_object_object_add(record, "entry", json_object_new_int(parts->state.entry));
-    json_object_object_add(record, "next", next_json(&parts->next));
-    json_object_object_add(record, "removable", json_object_new_boolean(parts->removable));
-    json_object_object_add(record, "stage", json_object_new_string(parts->stage_sha256));
+        put(record, "entry", json_object_new_int(parts->state.entry));
+    put(record, "next", next_json(&parts->next));
+    put(record, "removable", json_object_new_boolean(parts->removable));
+    put(record, "stage", json_object_new_string(parts->stage_sha256));
     if (journal_append(parts->place, record) < 0)
         diag_report(parts->diag, DIAG_WARNING, STATE_DIR "/" JOURNAL_NAME " could not be written");
 }
