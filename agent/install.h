@@ -37,7 +37,7 @@ struct install_state {
 /* An absent file leaves *state empty and is no error; a damaged one too, after a warning. */
 int install_state_read(const struct place *place, struct install_state *state, struct diag *diag);
 int install_state_write(const struct place *place, const struct install_state *state);
-/* For tests and fuzzing: 0 or -EBADMSG. */
+/* For tests and fuzzing: 0, -EBADMSG or -ENOMEM. */
 int install_state_parse(const char *text, struct install_state *state);
 
 /* Text of stage.conf: next=, the ladder's keys, and whatever else differs from the defaults.
