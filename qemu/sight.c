@@ -6,6 +6,7 @@
 
 #define STATE "/var/lib/backstop"
 #define STORE STATE "/store/"
+#define UNFINISHED "/.records.jsonl.new" /* of records that are being written */
 #define CONTENT "/opt/acme-sentry/content/"
 #define IDENTITY "/opt/acme-sentry/identity"
 
@@ -187,14 +188,17 @@ static char *rule_lost(const struct sight *before, const struct sight *after,
 
 /*
  * A suspect stays in quarantine, or, having been told good, comes back to its place. Beside them
- * lie their records, which may be written anew. A good version made ready lies there for a while:
- * as N.good, or as N until it and the suspect change places.
+ * lie their records, which may be written anew; those that a cut left half-written nobody knows of,
+ * and they go. A good version made ready lies there for a while: as N.good, or as N until it and
+ * the suspect change places.
  */
 static bool is_kept(const struct item *item, const struct items *quarantine,
                     const struct items *live, const char *manifest)
 {
     const char *hash = hash_of(item), *last = strrchr(item->what, ' ');
 
+    if (text_ends(item->path, UNFINISHED))
+        return true;
     if (item->is_directory || text_ends(item->path, ".jsonl"))
         return at_path(quarantine, item->path) != NULL;
     if (lies_in(quarantine, item) || lies_in(live, item))
