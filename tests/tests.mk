@@ -7,9 +7,9 @@
 #: make format     layout of all C files
 #
 # tests/test_NAME.c is one cmocka program: test_agent_* with libagent, test_efi_* with the stage's
-# host objects, test_rig_* with the rig's alone, all others with libcore. tests/fuzz_NAME.c is one
-# libFuzzer target: of core where FUZZ_CORE names it, fuzz_efi_* with the stage's host objects, else
-# of the agent; its seeds are in tests/corpus/NAME/.
+# host objects, test_rig_* with the rig's alone, test_proof_* with those of tests/proof, all others
+# with libcore. tests/fuzz_NAME.c is one libFuzzer target: of core where FUZZ_CORE names it,
+# fuzz_efi_* with the stage's host objects, else of the agent; its seeds are in tests/corpus/NAME/.
 #
 # Each result is a line in $(RESULTS), so that a check goes on after a failure and sums up at its end.
 RESULTS ?= $(abspath $(B))/results

@@ -27,7 +27,7 @@ static const char help[] =
     "  --results DIR    where points-KEY.jsonl is kept: a point with a result is not run again.\n"
     "                   KEY is a hash of the programs and of this one\n"
     "  --fresh          forgets those results\n"
-    "  --budget SECONDS begins no point after so long, and says how many are left\n"
+    "  --budget SECONDS begins no point and lists no state after so long, and says what is left\n"
     "  --case NAME      of that case alone; may be repeated\n"
     "  --kind KIND      of that kind alone: cut, twice, fault, memory, reorder, any-order; may be\n"
     "                   repeated\n"
@@ -76,6 +76,7 @@ struct options {
 struct sums {
     unsigned long points, well, left, groups_passed, groups_failed;
     unsigned long states, states_well; /* of the points: reorder and any-order */
+    unsigned long cut_short;           /* groups of which not all points were listed */
 };
 
 /* ---- points of a case ---- */
@@ -165,9 +166,10 @@ struct group {
     struct subject *subject;
     struct reorder reorder;
     bool recorded;
+    struct unlisted unlisted; /* of the kind at hand */
 };
 
-static void list_states(struct group *group, bool any_order, struct ids *ids)
+static void list_states(struct group *group, bool any_order, time_t until, struct ids *ids)
 {
     int err = group->recorded ? 0 : reorder_make(&group->reorder, group->subject);
     group->recorded = true;
@@ -175,7 +177,7 @@ static void list_states(struct group *group, bool any_order, struct ids *ids)
         fprintf(stderr, "proof-calls: %s cannot be recorded: %s\n",
                 group->subject->proof_case->name, strerror(-err));
     else
-        reorder_list(&group->reorder, any_order, take_id, ids);
+        group->unlisted = reorder_list(&group->reorder, any_order, until, take_id, ids);
 }
 
 static bool list_points(struct group *group, const struct pool *pool, enum kind kind,
@@ -199,7 +201,7 @@ static bool list_points(struct group *group, const struct pool *pool, enum kind 
     case KIND_REORDER:
     case KIND_ANY:
         if (subject->proof_case->reorder)
-            list_states(group, kind == KIND_ANY, ids);
+            list_states(group, kind == KIND_ANY, pool->until, ids);
         return subject->proof_case->reorder;
     case KIND_COUNT:
         break;
@@ -229,9 +231,27 @@ static void say_failed(const struct result *result, unsigned long failed)
         puts("    FAILED ... the others are in the results");
 }
 
-static void count_group(const struct subject *subject, const struct pool *pool, enum kind kind,
+static bool is_cut_short(const struct unlisted *unlisted)
+{
+    return unlisted->calls || unlisted->sets || unlisted->changes;
+}
+
+static void say_unlisted(const struct unlisted *unlisted)
+{
+    if (unlisted->calls)
+        printf("; not listed: what the last %u calls may leave, the budget is up", unlisted->calls);
+    if (unlisted->sets)
+        printf("; not listed: %zu sets of names, more than %d after a call", unlisted->sets,
+               SUBSETS_MAX);
+    if (unlisted->changes)
+        printf("; not listed as missing: %zu changes of names, more than %d after a call",
+               unlisted->changes, PENDING_MAX);
+}
+
+static void count_group(const struct group *group, const struct pool *pool, enum kind kind,
                         const struct ids *ids, size_t listed, struct sums *sums)
 {
+    const struct subject *subject = group->subject;
     unsigned long well = 0, failed = 0;
     for (size_t i = 0; i < ids->count; i++) {
         char whole[2 * POINT_ID];
@@ -247,6 +267,7 @@ static void count_group(const struct subject *subject, const struct pool *pool, 
         printf(", %lu did not", failed);
     if (listed - well - failed)
         printf(", %lu left out", listed - well - failed);
+    say_unlisted(&group->unlisted);
     puts("");
     fflush(stdout);
     sums->points += listed;
@@ -256,6 +277,7 @@ static void count_group(const struct subject *subject, const struct pool *pool, 
         sums->states += listed;
         sums->states_well += well;
     }
+    sums->cut_short += is_cut_short(&group->unlisted);
     sums->groups_passed += failed == 0 && well > 0;
     sums->groups_failed += failed > 0;
 }
@@ -278,13 +300,14 @@ static void run_group(const struct options *options, struct group *group, struct
 {
     const struct subject *subject = group->subject;
     struct ids ids = {0};
+    group->unlisted = (struct unlisted){0};
     if ((options->any_kind && !options->kinds[kind]) || !list_points(group, pool, kind, &ids))
         return;
     size_t listed = ids.count;
     if (options->every > 1)
         thin(&ids, options->every);
     pool_run(pool, subject->proof_case->name, ids.items, ids.count, subject->dir, run_point, group);
-    count_group(subject, pool, kind, &ids, listed, sums);
+    count_group(group, pool, kind, &ids, listed, sums);
     ids_free(&ids);
 }
 
@@ -335,9 +358,13 @@ static int run_all(const struct options *options, struct pool *pool)
         printf(
             "  reordered states, each different from the others of its case: %lu, %lu ended well\n",
             sums.states, sums.states_well);
+    if (sums.cut_short)
+        printf("  not all states of %lu groups are listed, as said above: those are left out as "
+               "well\n",
+               sums.cut_short);
     printf("calls: %lu points, %lu ended well, %lu left out\n", sums.points, sums.well, sums.left);
     printf("%lu passed, %lu failed\n", sums.groups_passed, sums.groups_failed);
-    if (!made || pool->failed || sums.points == 0)
+    if (!made || pool->failed || (sums.points == 0 && sums.cut_short == 0))
         return 2;
     return sums.groups_failed ? 1 : 0;
 }

@@ -11,8 +11,6 @@
 
 #include "sign.h"
 
-#define PENDING_MAX 64
-#define SUBSETS_MAX 512
 #define PATH_SIZE 2048
 
 enum fate { FATE_NEW, FATE_FORMER, FATE_EMPTY, FATE_HALF, FATE_ZEROS, FATE_BARE, FATE_COUNT };
@@ -27,7 +25,7 @@ struct state {
 
 struct pending {
     const struct op *ops[PENDING_MAX];
-    size_t count;
+    size_t count, beyond; /* beyond: changes that ops has no room for */
 };
 
 /* ---- what a sync has covered ---- */
@@ -60,13 +58,16 @@ static bool is_durable(const struct recording *recording, const struct op *op, u
 static void find_pending(const struct reorder *reorder, unsigned call, struct pending *pending)
 {
     const struct recording *recording = &reorder->recording;
-    pending->count = 0;
+    pending->count = pending->beyond = 0;
     for (size_t i = 0; i < recording->op_count; i++) {
         const struct op *op = &recording->ops[i];
-        if (op->kind == OP_NAMES && op->call <= call &&
-            !node_is_fleeting(reorder, op->changes[0].directory) &&
-            !is_durable(recording, op, call) && pending->count < PENDING_MAX)
+        if (op->kind != OP_NAMES || op->call > call ||
+            node_is_fleeting(reorder, op->changes[0].directory) || is_durable(recording, op, call))
+            continue;
+        if (pending->count < PENDING_MAX)
             pending->ops[pending->count++] = op;
+        else
+            pending->beyond++;
     }
 }
 
@@ -230,12 +231,20 @@ struct listing {
     /* each state is given to this; false ends it */
     bool (*take)(const struct state *state, size_t turn, void *user);
     void *user;
+    time_t until; /* ends it as well; 0: no limit */
     bool ended;
+    struct unlisted unlisted;
 };
+
+static bool is_ended(struct listing *listing)
+{
+    listing->ended = listing->ended || (listing->until && time(NULL) >= listing->until);
+    return listing->ended;
+}
 
 static void offer(struct listing *listing, const struct state *state)
 {
-    if (!listing->ended)
+    if (!is_ended(listing))
         listing->ended = !listing->take(state, listing->turn++, listing->user);
 }
 
@@ -285,18 +294,22 @@ static bool may_be_there(const struct pending *pending, uint64_t kept, size_t i)
 
 /* Every subset in which each directory's changes are there up to one of them. */
 static void offer_ordered(struct listing *listing, const struct pending *pending, uint64_t kept,
-                          size_t i, size_t *left)
+                          size_t i, size_t *sets)
 {
+    if (is_ended(listing))
+        return;
     if (i == pending->count) {
-        if (*left && (*left)--) {
-            offer_alike(listing, kept);
-            offer_odd(listing, kept);
+        if (++*sets > SUBSETS_MAX) {
+            listing->unlisted.sets++;
+            return;
         }
+        offer_alike(listing, kept);
+        offer_odd(listing, kept);
         return;
     }
     if (may_be_there(pending, kept, i))
-        offer_ordered(listing, pending, kept | UINT64_C(1) << i, i + 1, left);
-    offer_ordered(listing, pending, kept, i + 1, left);
+        offer_ordered(listing, pending, kept | UINT64_C(1) << i, i + 1, sets);
+    offer_ordered(listing, pending, kept, i + 1, sets);
 }
 
 /* One or two missing, or alone there. */
@@ -315,15 +328,16 @@ static void offer_any(struct listing *listing, const struct pending *pending, ui
 static void list_call(struct listing *listing)
 {
     struct pending pending;
-    size_t left = SUBSETS_MAX;
+    size_t sets = 0;
     find_pending(listing->reorder, listing->call, &pending);
     uint64_t all = pending.count == 64 ? UINT64_MAX : (UINT64_C(1) << pending.count) - 1;
     listing->turn = 0;
+    listing->unlisted.changes += pending.beyond;
     if (listing->any_order) {
         offer_any(listing, &pending, all);
         return;
     }
-    offer_ordered(listing, &pending, 0, 0, &left);
+    offer_ordered(listing, &pending, 0, 0, &sets);
 }
 
 /* ---- listing ---- */
@@ -373,23 +387,31 @@ static bool note_state(const struct state *state, size_t turn, void *user)
     return true;
 }
 
-static void list_kind(struct seen *seen)
+static struct unlisted list_kind(struct seen *seen, time_t until)
 {
-    struct listing listing = {
-        .reorder = seen->reorder, .any_order = seen->any_order, .take = note_state, .user = seen};
-    for (; listing.call <= seen->reorder->calls; listing.call++)
-        list_call(&listing);
+    struct listing listing = {.reorder = seen->reorder,
+                              .any_order = seen->any_order,
+                              .take = note_state,
+                              .user = seen,
+                              .until = until};
+    for (; listing.call <= seen->reorder->calls; listing.call++) {
+        if (!is_ended(&listing))
+            list_call(&listing);
+        listing.unlisted.calls += listing.ended;
+    }
+    return listing.unlisted;
 }
 
-void reorder_list(const struct reorder *reorder, bool any_order,
-                  void (*add)(const char *id, void *user), void *user)
+struct unlisted reorder_list(const struct reorder *reorder, bool any_order, time_t until,
+                             void (*add)(const char *id, void *user), void *user)
 {
     struct seen seen = {.reorder = reorder, .wanted = any_order, .add = add, .user = user};
-    list_kind(&seen);
+    struct unlisted unlisted = list_kind(&seen, until);
     seen.any_order = true;
     if (any_order)
-        list_kind(&seen);
+        unlisted = list_kind(&seen, until);
     free(seen.signatures);
+    return unlisted;
 }
 
 /* ---- a state made ---- */

@@ -21,6 +21,8 @@
 #ifndef BACKSTOP_PROOF_REORDER_H
 #define BACKSTOP_PROOF_REORDER_H
 
+#include <time.h>
+
 #include "point.h"
 #include "record.h"
 
@@ -36,11 +38,23 @@ struct reorder {
 int reorder_make(struct reorder *reorder, const struct subject *subject);
 void reorder_free(struct reorder *reorder);
 
+/* After one call: changes of names that may be missing, the oldest; sets of names that are listed.
+ */
+#define PENDING_MAX 64
+#define SUBSETS_MAX 512
+
+/* What reorder_list() left out, summed over calls. */
+struct unlisted {
+    size_t sets;    /* of names, beyond SUBSETS_MAX */
+    size_t changes; /* of names, beyond PENDING_MAX: they were taken to be there */
+    unsigned calls; /* the last ones: time was up before all that a cut after them may leave */
+};
+
 /* Calls `add` with the id of each state that differs from all before: in a name, a byte, owner,
  * mode, xattr, or a time that was set. Those of any order differ from the others as well. The same
- * in every run of the same programs. */
-void reorder_list(const struct reorder *reorder, bool any_order,
-                  void (*add)(const char *id, void *user), void *user);
+ * in every run of the same programs, but that it ends at `until` (0: it does not). */
+struct unlisted reorder_list(const struct reorder *reorder, bool any_order, time_t until,
+                             void (*add)(const char *id, void *user), void *user);
 struct verdict reorder_run(const struct reorder *reorder, const char *id, const char *work,
                            bool keep);
 
