@@ -262,7 +262,7 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
     struct uninstall_result done = {0};
     struct parts parts;
     /* that there is none is no failure here, and not worth a message */
-    int first = 0, error = parts_open(&parts, place, options->esp_dir, true, NULL);
+    int first = 0, remembered, error = parts_open(&parts, place, options->esp_dir, true, NULL);
 
     parts.diag = diag;
     parts.use_variables = variables;
@@ -274,9 +274,11 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         keep_first(&first, error);
         if (variables)
             keep_first(&first, leave_firmware(&parts, &done.retiring));
-        keep_first(&first, remember_leaving(&parts));
-        /* while the stage stands in its place, the former loader lies among these files */
-        if (!error)
+        remembered = remember_leaving(&parts);
+        keep_first(&first, remembered);
+        /* while the stage stands in its place, the former loader lies among these files; and what
+         * is gone without install.json saying so would next time be an ESP that is not reached */
+        if (!error && !remembered)
             keep_first(&first, remove_files(&parts, !done.retiring));
     } else if (error != -ENOENT || parts.state.complete) {
         diag_report(diag, DIAG_ERROR,
