@@ -9,6 +9,7 @@
 #include "config.h"
 #include "good.h"
 #include "journal.h"
+#include "json.h"
 #include "manifest.h"
 #include "reserve.h"
 #include "unmounted.h"
@@ -337,14 +338,11 @@ static struct json_object *case_end_describe(const struct ticket *ticket, uint32
     struct json_object *record = journal_record("case-end", ticket->number, ticket->case_number,
                                                 reason_string((enum reason)ticket->first_reason));
 
-    if (!record)
-        return NULL;
-    json_object_object_add(record, "rung",
-                           json_object_new_string(rung_string((enum rung)ticket->rung)));
-    json_object_object_add(record, "note",
-                           json_object_new_string(how_it_ended((enum stance)ticket->stance)));
-    json_object_object_add(record, "generation", json_object_new_int64(generation));
-    return record;
+    return json_whole(
+        json_add_text(record, "rung", rung_string((enum rung)ticket->rung)) &&
+            json_add_text(record, "note", how_it_ended((enum stance)ticket->stance)) &&
+            json_add_number(record, "generation", generation),
+        record);
 }
 
 static bool case_has_ended(const struct journal *journal, uint32_t case_number)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "exchange.h"
 #include "io.h"
+#include "json.h"
 #include "reserve.h"
 #include "store.h"
 
@@ -102,9 +103,7 @@ static struct json_object *move_describe(const struct exchange *exchange, const 
         .replaced_by = has_hash ? hash : NULL,
     };
     struct json_object *json = held_describe(&held, move->now);
-    if (json && move->holds)
-        json_object_object_add(json, "holds", json_object_get(move->holds));
-    return json;
+    return json_whole(!move->holds || json_add(json, "holds", json_object_get(move->holds)), json);
 }
 
 static int put_record(const struct exchange *exchange, const struct move *move,

@@ -13,6 +13,7 @@
 #include "good.h"
 #include "good_files.h"
 #include "good_wounds.h"
+#include "json.h"
 #include "soak.h"
 #include "store.h"
 
@@ -437,20 +438,15 @@ static void note_good(const struct taking *taking)
     const struct good_result *result = &taking->result;
     struct json_object *record = journal_record("good", taking->made.boot, 0,
                                                 taking->started ? "a boot proved it" : "by hand");
+    bool whole = json_add_number(record, "generation", result->generation) &&
+                 json_add_number(record, "promoted", result->promoted) &&
+                 json_add_number(record, "held-back", result->held_back) &&
+                 lost_describe(&taking->wounds.lost, record);
     int error = -ENOMEM;
 
-    if (record) {
-        struct json_object *lost = lost_describe(&taking->wounds.lost);
-
-        json_object_object_add(record, "generation", json_object_new_int64(result->generation));
-        json_object_object_add(record, "promoted",
-                               json_object_new_int64((int64_t)result->promoted));
-        json_object_object_add(record, "held-back",
-                               json_object_new_int64((int64_t)result->held_back));
-        if (lost)
-            json_object_object_add(record, "lost", lost);
+    record = json_whole(whole, record);
+    if (record)
         error = journal_append(taking->place, record);
-    }
     if (error)
         diag_report(taking->diag, DIAG_WARNING, STATE_DIR "/" JOURNAL_NAME ": %s",
                     strerror(-error));

@@ -5,10 +5,10 @@
 #include <string.h>
 #include "io.h"
 #include "journal.h"
+#include "json.h"
 #include "held_records.h"
 
 #define RECORDS_LIMIT ((size_t)64 << 20) /* a tree of 100,000 names takes 16 MiB */
-#define RECORDS_DEPTH 16                 /* of nesting; our records use 4 */
 
 static const char *const state_names[] = {"held", "restored", "released", "purged"};
 
@@ -27,75 +27,47 @@ int held_state_from_string(const char *text)
 
 /* ---- one record ---- */
 
-static void add_text(struct json_object *json, const char *key, const char *text)
+static bool describe_entry(struct json_object *json, const struct entry *entry)
 {
-    json_object_object_add(json, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void add_number(struct json_object *json, const char *key, uint64_t number)
-{
-    json_object_object_add(json, key, json_object_new_int64((int64_t)number));
-}
-
-static void add_hex(struct json_object *json, const char *key, const uint8_t *bytes, size_t size)
-{
-    char *text = bytes ? malloc(2 * size + 1) : NULL;
-    if (text)
-        hex_of(bytes, size, text);
-    add_text(json, key, text);
-    free(text);
+    char type[2] = {entry->type, '\0'};
+    bool has_hash = entry->type == ENTRY_FILE && entry->hashed;
+    return json_add_text(json, "type", type) &&
+           json_add_number(json, "mode", entry->mode & 07777) &&
+           json_add_number(json, "uid", entry->uid) && json_add_number(json, "gid", entry->gid) &&
+           json_add_number(json, "size", entry->size) &&
+           json_add_number(json, "inode", entry->inode) &&
+           json_add_number(json, "mtime-ns", (uint64_t)entry->mtime_ns) &&
+           json_add_text(json, "target", entry->target) &&
+           json_add_hex(json, "sha256", has_hash ? entry->sha256 : NULL, SHA256_SIZE) &&
+           json_add_hex(json, "xattrs", entry->xattrs, entry->xattrs_size);
 }
 
 static struct json_object *entry_to_json(const struct entry *entry)
 {
-    char type[2] = {entry->type, '\0'};
     struct json_object *json = json_object_new_object();
-    if (!json)
-        return NULL;
-    add_text(json, "type", type);
-    add_number(json, "mode", entry->mode & 07777);
-    add_number(json, "uid", entry->uid);
-    add_number(json, "gid", entry->gid);
-    add_number(json, "size", entry->size);
-    add_number(json, "inode", entry->inode);
-    add_number(json, "mtime-ns", (uint64_t)entry->mtime_ns);
-    add_text(json, "target", entry->target);
-    bool has_hash = entry->type == ENTRY_FILE && entry->hashed;
-    add_hex(json, "sha256", has_hash ? entry->sha256 : NULL, SHA256_SIZE);
-    add_hex(json, "xattrs", entry->xattrs, entry->xattrs_size);
-    return json;
+    return json_whole(describe_entry(json, entry), json);
+}
+
+static bool describe(struct json_object *json, const struct held *held, const struct entry *entry)
+{
+    return json_add_number(json, "case", held->case_number) &&
+           json_add_number(json, "id", held->id) && json_add_number(json, "boot", held->boot) &&
+           json_add_text(json, "path", held->path) &&
+           json_add_text(json, "held-at", held->held_at) &&
+           json_add_text(json, "set", held->set_name) &&
+           json_add_text(json, "state", held_state_string(held->state)) &&
+           json_add_flag(json, "in-place", held->in_place) &&
+           json_add_text(json, "from", held->from) &&
+           (!held->instead_of || json_add_number(json, "instead-of", held->instead_of)) &&
+           json_add_text(json, "replaced-by", held->replaced_by) &&
+           json_add_number(json, "generation", held->generation) &&
+           json_add(json, "suspect", entry_to_json(entry));
 }
 
 struct json_object *held_describe(const struct held *held, const struct entry *entry)
 {
     struct json_object *json = json_object_new_object();
-    struct json_object *suspect = entry_to_json(entry);
-    if (!json || !suspect) {
-        json_object_put(json);
-        json_object_put(suspect);
-        return NULL;
-    }
-    add_number(json, "case", held->case_number);
-    add_number(json, "id", held->id);
-    add_number(json, "boot", held->boot);
-    add_text(json, "path", held->path);
-    add_text(json, "held-at", held->held_at);
-    add_text(json, "set", held->set_name);
-    add_text(json, "state", held_state_string(held->state));
-    json_object_object_add(json, "in-place", json_object_new_boolean(held->in_place));
-    add_text(json, "from", held->from);
-    if (held->instead_of)
-        add_number(json, "instead-of", held->instead_of);
-    add_text(json, "replaced-by", held->replaced_by);
-    add_number(json, "generation", held->generation);
-    json_object_object_add(json, "suspect", suspect);
-    return json;
-}
-
-static bool flag_of(const struct json_object *json, const char *key)
-{
-    struct json_object *value = NULL;
-    return json_object_object_get_ex(json, key, &value) && json_object_get_boolean(value);
+    return json_whole(describe(json, held, entry), json);
 }
 
 static const char *text_or_null(const struct json_object *json, const char *key)
@@ -154,7 +126,7 @@ static bool held_fill(struct held *held, struct json_object *json)
         .held_at = journal_text(json, "held-at"),
         .set_name = journal_text(json, "set"),
         .state = (enum held_state)(state < 0 ? 0 : state),
-        .in_place = flag_of(json, "in-place"),
+        .in_place = json_flag(json, "in-place"),
         .from = journal_text(json, "from"),
         .instead_of = (uint32_t)journal_number(json, "instead-of"),
         .replaced_by = text_or_null(json, "replaced-by"),
@@ -325,27 +297,14 @@ static int keep_damaged(struct records *records, const char *line, size_t size, 
     return 0;
 }
 
-static struct json_object *parse_line(const char *line, size_t size)
-{
-    struct json_tokener *tokener =
-        size <= RECORDS_LIMIT ? json_tokener_new_ex(RECORDS_DEPTH) : NULL;
-    if (!tokener)
-        return NULL;
-    struct json_object *json = json_tokener_parse_ex(tokener, line, (int)size);
-    bool whole = json && json_tokener_get_error(tokener) == json_tokener_success &&
-                 json_tokener_get_parse_end(tokener) == size;
-    json_tokener_free(tokener);
-    if (whole && json_object_is_type(json, json_type_object))
-        return json;
-    json_object_put(json);
-    return NULL;
-}
-
 /* The first that names an id is the record of it: a second one would hide it. */
 static int take_line(struct records *records, const char *line, size_t size, size_t number)
 {
     struct held seen;
-    struct json_object *json = parse_line(line, size);
+    struct json_object *json;
+    int err = json_parse(line, size, &json);
+    if (err < 0)
+        return err;
     bool good = json && held_fill(&seen, json) && seen.case_number == records->case_number &&
                 !stands_at(records, place_of_id(records, seen.id), seen.id);
     if (good)

@@ -4,10 +4,9 @@
  */
 #include "install.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <json-c/json.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "install_parts.h"
 #include "io.h"
 #include "journal.h"
+#include "json.h"
 #include "thisboot.h"
 #include "vars.h"
 
@@ -35,13 +35,6 @@ static void get_text(struct json_object *object, const char *key, char *out, siz
     if (json_object_object_get_ex(object, key, &value) &&
         json_object_is_type(value, json_type_string))
         snprintf(out, size, "%s", json_object_get_string(value));
-}
-
-static bool get_flag(struct json_object *object, const char *key)
-{
-    struct json_object *value;
-
-    return json_object_object_get_ex(object, key, &value) && json_object_get_boolean(value);
 }
 
 static bool get_entry(struct json_object *value, uint16_t *entry)
@@ -86,19 +79,19 @@ static void get_next(struct json_object *object, struct next_list *next)
 
 int install_state_parse(const char *text, struct install_state *state)
 {
-    enum json_tokener_error fault = json_tokener_success;
-    struct json_object *object = json_tokener_parse_verbose(text, &fault), *entry;
+    struct json_object *object, *entry;
     struct install_state found = {.present = true};
+    size_t size = strlen(text);
 
-    if (!object && fault == json_tokener_success)
+    while (size > 0 && isspace((unsigned char)text[size - 1]))
+        size--;
+    if (json_parse(text, size, &object) < 0)
         return -ENOMEM;
-    if (!object || !json_object_is_type(object, json_type_object)) {
-        json_object_put(object);
+    if (!object)
         return -EBADMSG;
-    }
-    found.complete = get_flag(object, "complete");
-    found.retired = get_flag(object, "retired");
-    found.removable = get_flag(object, "removable");
+    found.complete = json_flag(object, "complete");
+    found.retired = json_flag(object, "retired");
+    found.removable = json_flag(object, "removable");
     found.has_entry =
         json_object_object_get_ex(object, "entry", &entry) && get_entry(entry, &found.entry);
     found.has_former = get_order(object, &found.former);
@@ -133,40 +126,14 @@ int install_state_read(const struct place *place, struct install_state *state, s
     return error;
 }
 
-/* Takes `value`; false where there was no memory for it or for what it goes into. */
-static bool put(struct json_object *object, const char *key, struct json_object *value)
-{
-    if (object && value && json_object_object_add(object, key, value) == 0)
-        return true;
-    json_object_put(value);
-    return false;
-}
-
-static bool append(struct json_object *list, struct json_object *value)
-{
-    if (list && value && json_object_array_add(list, value) == 0)
-        return true;
-    json_object_put(value);
-    return false;
-}
-
-/* A list that is whole, or NULL. */
-static struct json_object *list_if(bool whole, struct json_object *list)
-{
-    if (whole)
-        return list;
-    json_object_put(list);
-    return NULL;
-}
-
 static struct json_object *order_json(const struct boot_order *order)
 {
     struct json_object *list = json_object_new_array();
     bool whole = list != NULL;
 
     for (size_t i = 0; whole && i < order->count; i++)
-        whole = append(list, json_object_new_int(order->items[i]));
-    return list_if(whole, list);
+        whole = json_append(list, json_object_new_int(order->items[i]));
+    return json_whole(whole, list);
 }
 
 struct json_object *next_json(const struct next_list *next)
@@ -175,22 +142,22 @@ struct json_object *next_json(const struct next_list *next)
     bool whole = list != NULL;
 
     for (size_t i = 0; whole && i < next->count; i++)
-        whole = append(list, json_object_new_string(next->paths[i]));
-    return list_if(whole, list);
+        whole = json_append(list, json_object_new_string(next->paths[i]));
+    return json_whole(whole, list);
 }
 
 /* Whole or not at all: a field left out would be a former state forgotten. */
 static bool describe_state(struct json_object *object, const struct install_state *state)
 {
-    return put(object, "version", json_object_new_int(1)) &&
-           put(object, "complete", json_object_new_boolean(state->complete)) &&
-           put(object, "retired", json_object_new_boolean(state->retired)) &&
-           put(object, "removable", json_object_new_boolean(state->removable)) &&
-           (!state->has_entry || put(object, "entry", json_object_new_int(state->entry))) &&
-           (!state->has_former || put(object, "former_order", order_json(&state->former))) &&
-           put(object, "next", next_json(&state->next)) &&
-           put(object, "partuuid", json_object_new_string(state->partuuid)) &&
-           put(object, "stage_sha256", json_object_new_string(state->stage_sha256));
+    return json_add_number(object, "version", 1) &&
+           json_add_flag(object, "complete", state->complete) &&
+           json_add_flag(object, "retired", state->retired) &&
+           json_add_flag(object, "removable", state->removable) &&
+           (!state->has_entry || json_add_number(object, "entry", state->entry)) &&
+           (!state->has_former || json_add(object, "former_order", order_json(&state->former))) &&
+           json_add(object, "next", next_json(&state->next)) &&
+           json_add_text(object, "partuuid", state->partuuid) &&
+           json_add_text(object, "stage_sha256", state->stage_sha256);
 }
 
 int install_state_write(const struct place *place, const struct install_state *state)
@@ -283,10 +250,11 @@ int sha256_text(const void *bytes, size_t size, char out[SHA256_TEXT_SIZE])
 {
     uint8_t digest[SHA256_SIZE];
 
-    if (EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL) != 1)
-        return -EIO;
-    hex_of(digest, sizeof digest, out);
-    return 0;
+    int error = io_sha256(bytes, size, digest);
+
+    if (error == 0)
+        hex_of(digest, sizeof digest, out);
+    return error;
 }
 
 int parts_open(struct parts *parts, const struct place *place, const char *esp_dir, bool installed,
@@ -705,14 +673,13 @@ static void tell_journal(const struct parts *parts)
 {
     struct json_object *record = journal_record("install", 0, 0, "");
 
-    if (!record)
-        return;
-    if (parts->state.has_entry)
-        put(record, "entry", json_object_new_int(parts->state.entry));
-    put(record, "next", next_json(&parts->next));
-    put(record, "removable", json_object_new_boolean(parts->removable));
-    put(record, "stage", json_object_new_string(parts->stage_sha256));
-    if (journal_append(parts->place, record) < 0)
+    record = json_whole(
+        (!parts->state.has_entry || json_add_number(record, "entry", parts->state.entry)) &&
+            json_add(record, "next", next_json(&parts->next)) &&
+            json_add_flag(record, "removable", parts->removable) &&
+            json_add_text(record, "stage", parts->stage_sha256),
+        record);
+    if (!record || journal_append(parts->place, record) < 0)
         diag_report(parts->diag, DIAG_WARNING, STATE_DIR "/" JOURNAL_NAME " could not be written");
 }
 

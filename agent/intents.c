@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "intents.h"
-#include "io.h"
+#include "json.h"
 #include "lost.h"
 
 static bool event_is(const struct json_object *record, const char *event)
@@ -263,53 +263,34 @@ bool class_is_in_image(uint8_t set_class)
 
 /* ---- records ---- */
 
-static void add_text(struct json_object *json, const char *key, const char *text)
+static bool add_hash(struct json_object *json, const char *key, const struct entry *entry)
 {
-    json_object_object_add(json, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void add_number(struct json_object *json, const char *key, uint64_t number)
-{
-    json_object_object_add(json, key, json_object_new_int64((int64_t)number));
-}
-
-static void add_hash(struct json_object *json, const char *key, const struct entry *entry)
-{
-    char hex[2 * SHA256_SIZE + 1];
     bool has_hash = entry && entry->type == ENTRY_FILE && entry->hashed;
-    if (has_hash)
-        hex_of(entry->sha256, SHA256_SIZE, hex);
-    add_text(json, key, has_hash ? hex : NULL);
+    return json_add_hex(json, key, has_hash ? entry->sha256 : NULL, SHA256_SIZE);
 }
 
 static struct json_object *move_to_json(const struct move *move)
 {
     struct json_object *json = json_object_new_object();
-    if (!json)
-        return NULL;
-    add_number(json, "id", move->id);
-    add_text(json, "path", move->path);
-    add_text(json, "set", move->set_name);
-    add_text(json, "class", set_class_string((enum set_class)move->set_class));
-    add_text(json, "kind", change_kind_string(move->kind));
-    add_text(json, "action", plan_action_string(move->action));
-    add_hash(json, "from", move->now);
-    add_hash(json, "to", move->good);
-    add_number(json, "generation", move->generation);
-    if (move->holds)
-        json_object_object_add(json, "holds", json_object_get(move->holds));
-    return json;
+    return json_whole(
+        json_add_number(json, "id", move->id) && json_add_text(json, "path", move->path) &&
+            json_add_text(json, "set", move->set_name) &&
+            json_add_text(json, "class", set_class_string((enum set_class)move->set_class)) &&
+            json_add_text(json, "kind", change_kind_string(move->kind)) &&
+            json_add_text(json, "action", plan_action_string(move->action)) &&
+            add_hash(json, "from", move->now) && add_hash(json, "to", move->good) &&
+            json_add_number(json, "generation", move->generation) &&
+            (!move->holds || json_add(json, "holds", json_object_get(move->holds))),
+        json);
 }
 
 static struct json_object *record_of(const char *event, const struct ticket *ticket)
 {
     struct json_object *record = journal_record(event, ticket->number, ticket->case_number,
                                                 reason_string((enum reason)ticket->first_reason));
-    if (!record)
-        return NULL;
-    add_text(record, "rung", rung_string((enum rung)ticket->rung));
-    add_number(record, "failures", ticket->failures);
-    return record;
+    return json_whole(json_add_text(record, "rung", rung_string((enum rung)ticket->rung)) &&
+                          json_add_number(record, "failures", ticket->failures),
+                      record);
 }
 
 static bool is_pending(const struct intents *intents, const struct move *move)
@@ -333,36 +314,33 @@ struct json_object *intent_describe(const struct ticket *ticket, const struct mo
 {
     struct json_object *record = record_of("intent", ticket);
     struct json_object *changes = json_object_new_array();
-    bool rebuild = false;
-    if (!record || !changes) {
-        json_object_put(record);
-        json_object_put(changes);
-        return NULL;
-    }
-    for (size_t i = 0; i < count; i++) {
+    bool rebuild = false, whole = true;
+    for (size_t i = 0; whole && i < count; i++) {
         if (is_pending(pending, &moves[i]))
             continue;
         rebuild = rebuild || class_is_in_image(moves[i].set_class);
-        json_object_array_add(changes, move_to_json(&moves[i]));
+        whole = json_append(changes, move_to_json(&moves[i]));
     }
-    json_object_object_add(record, "rebuild", json_object_new_boolean(rebuild));
-    json_object_object_add(record, "changes", changes);
-    return record;
+    whole = json_add_flag(record, "rebuild", rebuild) && whole;
+    return json_whole(json_add(record, "changes", changes) && whole, record);
 }
 
-static void add_failed(struct json_object *record, const struct move *moves, size_t count)
+static struct json_object *failure_to_json(const struct move *move)
+{
+    struct json_object *json = json_object_new_object();
+    return json_whole(json_add_number(json, "id", move->id) &&
+                          json_add_text(json, "path", move->path) &&
+                          json_add_text(json, "error", strerror(-move->error)),
+                      json);
+}
+
+static bool add_failed(struct json_object *record, const struct move *moves, size_t count)
 {
     struct json_object *failed = json_object_new_array();
-    for (size_t i = 0; failed && i < count; i++) {
-        struct json_object *one = moves[i].error ? json_object_new_object() : NULL;
-        if (!one)
-            continue;
-        add_number(one, "id", moves[i].id);
-        add_text(one, "path", moves[i].path);
-        add_text(one, "error", strerror(-moves[i].error));
-        json_object_array_add(failed, one);
-    }
-    json_object_object_add(record, "failed", failed);
+    bool whole = true;
+    for (size_t i = 0; whole && i < count; i++)
+        whole = !moves[i].error || json_append(failed, failure_to_json(&moves[i]));
+    return json_add(record, "failed", failed) && whole;
 }
 
 /* Good before, and now nothing stands there. */
@@ -379,15 +357,14 @@ static bool leaves_nothing(const struct move *move)
     return false;
 }
 
-static void add_lost(struct json_object *record, const struct move *moves, size_t count,
+static bool add_lost(struct json_object *record, const struct move *moves, size_t count,
                      struct json_object *beyond_help)
 {
     struct json_object *lost = json_object_get(beyond_help);
-    for (size_t i = 0; i < count; i++)
-        if (leaves_nothing(&moves[i]))
-            lost_note(&lost, moves[i].path, moves[i].set_name);
-    if (lost)
-        json_object_object_add(record, "lost", lost);
+    bool whole = true;
+    for (size_t i = 0; whole && i < count; i++)
+        whole = !leaves_nothing(&moves[i]) || lost_note(&lost, moves[i].path, moves[i].set_name);
+    return (!lost || json_add(record, "lost", lost)) && whole;
 }
 
 static size_t moved_count(const struct move *moves, size_t count)
@@ -398,40 +375,37 @@ static size_t moved_count(const struct move *moves, size_t count)
     return moved;
 }
 
+static struct json_object *numbers_to_json(const int64_t *numbers, size_t count)
+{
+    struct json_object *list = json_object_new_array();
+    bool whole = list != NULL;
+    for (size_t i = 0; whole && i < count; i++)
+        whole = json_append(list, json_object_new_int64(numbers[i]));
+    return json_whole(whole, list);
+}
+
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
                                   struct json_object *lost, const int64_t *seqs, size_t seq_count)
 {
     struct json_object *record = record_of("done", ticket);
-    struct json_object *intents = json_object_new_array();
-    if (!record || !intents) {
-        json_object_put(record);
-        json_object_put(intents);
-        return NULL;
-    }
-    for (size_t i = 0; i < seq_count; i++)
-        json_object_array_add(intents, json_object_new_int64(seqs[i]));
-    json_object_object_add(record, "intents", intents);
-    add_number(record, "moved", before + moved_count(moves, count));
-    add_number(record, "put-back", summary->put_back);
-    add_number(record, "taken-out", summary->taken_out);
-    add_number(record, "unprotected", summary->unprotected);
-    add_number(record, "beyond-help", summary->beyond_help);
-    add_failed(record, moves, count);
-    add_lost(record, moves, count, lost);
-    return record;
+    return json_whole(json_add(record, "intents", numbers_to_json(seqs, seq_count)) &&
+                          json_add_number(record, "moved", before + moved_count(moves, count)) &&
+                          json_add_number(record, "put-back", summary->put_back) &&
+                          json_add_number(record, "taken-out", summary->taken_out) &&
+                          json_add_number(record, "unprotected", summary->unprotected) &&
+                          json_add_number(record, "beyond-help", summary->beyond_help) &&
+                          add_failed(record, moves, count) && add_lost(record, moves, count, lost),
+                      record);
 }
 
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
                                      struct json_object *lost, const char *note)
 {
     struct json_object *record = record_of("done", ticket);
-    if (!record)
-        return NULL;
-    json_object_object_add(record, "intents", json_object_new_array());
-    add_number(record, "moved", 0);
-    add_text(record, "applied", applied_string(applied));
-    add_text(record, "note", note);
-    add_lost(record, NULL, 0, lost);
-    return record;
+    return json_whole(json_add(record, "intents", json_object_new_array()) &&
+                          json_add_number(record, "moved", 0) &&
+                          json_add_text(record, "applied", applied_string(applied)) &&
+                          json_add_text(record, "note", note) && add_lost(record, NULL, 0, lost),
+                      record);
 }

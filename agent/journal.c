@@ -1,7 +1,7 @@
 /* journal.c - see journal.h */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -9,10 +9,9 @@
 #include <unistd.h>
 #include "io.h"
 #include "journal.h"
+#include "json.h"
 
-#define JOURNAL_DEPTH 16                 /* of nesting; our records use 4 */
-#define SPARE_MEMORY ((size_t)256 << 10) /* more than reading a record takes beside its text */
-#define JOURNAL_TAIL ((size_t)64 << 20)  /* no record is longer */
+#define JOURNAL_TAIL ((size_t)64 << 20) /* no record is longer */
 #define HASH_TEXT_SIZE (2 * SHA256_SIZE + 1)
 
 /* The chain's state: what the next record must say. */
@@ -31,8 +30,9 @@ static void link_start(struct link *link)
 static int link_advance(struct link *link, int64_t seq, const char *line, size_t size)
 {
     uint8_t digest[SHA256_SIZE];
-    if (EVP_Digest(line, size, digest, NULL, EVP_sha256(), NULL) != 1)
-        return -EIO;
+    int err = io_sha256(line, size, digest);
+    if (err < 0)
+        return err;
     hex_of(digest, sizeof digest, link->hash);
     link->seq = seq;
     return 0;
@@ -56,51 +56,21 @@ int64_t journal_number(const struct json_object *record, const char *key)
     return json_object_get_int64(value);
 }
 
-static bool says_torn(const struct json_object *record)
+static bool is_record(const struct json_object *object)
 {
-    struct json_object *value = NULL;
-    return json_object_object_get_ex(record, "after-torn", &value) &&
-           json_object_get_boolean(value);
+    return journal_number(object, "seq") > 0 && *journal_text(object, "event") &&
+           strlen(journal_text(object, "prev")) == HASH_TEXT_SIZE - 1;
 }
 
-/* The record on one line, or NULL: not an object, bytes left over, or without the fields of ours.
- */
-static struct json_object *record_parse(struct json_tokener *tokener, const char *line, size_t size)
-{
-    struct json_object *record = json_tokener_parse_ex(tokener, line, (int)size);
-    bool whole = record && json_tokener_get_error(tokener) == json_tokener_success &&
-                 json_tokener_get_parse_end(tokener) == size &&
-                 json_object_is_type(record, json_type_object) &&
-                 journal_number(record, "seq") > 0 && *journal_text(record, "event") &&
-                 strlen(journal_text(record, "prev")) == HASH_TEXT_SIZE - 1;
-    if (whole)
-        return record;
-    json_object_put(record);
-    return NULL;
-}
-
-/*
- * 0 with the line's record, or NULL where it is none; or -ENOMEM. json-c does not tell want of
- * memory from a damaged line, and a whole record must not be called torn: so a line is damaged only
- * if it reads so twice, with memory to spare after it.
- */
+/* 0 with the line's record, or NULL where it is none; or -ENOMEM: a whole record must not be called
+ * torn. */
 static int line_parse(const char *line, size_t size, struct json_object **record)
 {
     *record = NULL;
-    if (size == 0 || size > JOURNAL_TAIL || line[0] != '{')
-        return 0;
-    for (int tries = 0; tries < 2 && !*record; tries++) {
-        struct json_tokener *tokener = json_tokener_new_ex(JOURNAL_DEPTH);
-        if (!tokener)
-            return -ENOMEM;
-        *record = record_parse(tokener, line, size);
-        json_tokener_free(tokener);
-    }
-    void *volatile spare = *record ? NULL : malloc(SPARE_MEMORY + 4 * size);
-    if (!*record && !spare)
-        return -ENOMEM;
-    free(spare);
-    return 0;
+    int err = size > JOURNAL_TAIL ? 0 : json_parse(line, size, record);
+    if (*record)
+        *record = json_whole(is_record(*record), *record);
+    return err;
 }
 
 static int records_add(struct journal *journal, size_t *room, struct json_object *record)
@@ -133,7 +103,7 @@ static int take_record(struct journal *journal, struct reading *at, struct json_
                        const char *line, size_t size)
 {
     int64_t seq = journal_number(record, "seq");
-    if (at->unreadable && !says_torn(record))
+    if (at->unreadable && !json_flag(record, "after-torn"))
         chain_broken(journal, at->unreadable);
     if (strcmp(journal_text(record, "prev"), at->link.hash) != 0 || seq != at->link.seq + 1)
         chain_broken(journal, at->line);
@@ -242,16 +212,10 @@ struct json_object *journal_record(const char *event, uint32_t boot, uint32_t ca
                                    const char *reason)
 {
     struct json_object *record = json_object_new_object();
-    if (!record)
-        return NULL;
-    if (json_object_object_add(record, "event", json_object_new_string(event)) < 0 ||
-        json_object_object_add(record, "boot", json_object_new_int64(boot)) < 0 ||
-        json_object_object_add(record, "case", json_object_new_int64(case_number)) < 0 ||
-        json_object_object_add(record, "reason", json_object_new_string(reason)) < 0) {
-        json_object_put(record);
-        return NULL;
-    }
-    return record;
+    return json_whole(
+        json_add_text(record, "event", event) && json_add_number(record, "boot", boot) &&
+            json_add_number(record, "case", case_number) && json_add_text(record, "reason", reason),
+        record);
 }
 
 /* What the end of the file asks of the next record. */
@@ -307,15 +271,12 @@ static int tail_read(int fd, struct tail *tail)
 static struct json_object *chained(struct json_object *record, const struct tail *tail)
 {
     struct json_object *line = json_object_new_object();
-    if (!line)
-        return NULL;
-    json_object_object_add(line, "seq", json_object_new_int64(tail->link.seq + 1));
-    json_object_object_add(line, "prev", json_object_new_string(tail->link.hash));
-    if (tail->torn)
-        json_object_object_add(line, "after-torn", json_object_new_boolean(1));
-    json_object_object_foreach(record, key, value)
-        json_object_object_add(line, key, json_object_get(value));
-    return line;
+    bool whole = json_add_number(line, "seq", (uint64_t)tail->link.seq + 1) &&
+                 json_add_text(line, "prev", tail->link.hash) &&
+                 (!tail->torn || json_add_flag(line, "after-torn", true));
+    json_object_object_foreach (record, key, value)
+        whole = whole && json_object_object_add(line, key, json_object_get(value)) == 0;
+    return json_whole(whole, line);
 }
 
 static int write_whole(int fd, const char *bytes, size_t size)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "json.h"
 #include "lost.h"
 
 static void item_free(struct lost_item *item)
@@ -117,26 +118,23 @@ void lost_forget_standing(const struct place *place, struct lost *lost)
     lost->count = kept;
 }
 
-void lost_note(struct json_object **array, const char *path, const char *set)
+bool lost_note(struct json_object **array, const char *path, const char *set)
 {
     struct json_object *one = json_object_new_object();
 
     if (!*array)
         *array = json_object_new_array();
-    if (!one || !*array) {
-        json_object_put(one);
-        return;
-    }
-    json_object_object_add(one, "path", json_object_new_string(path));
-    json_object_object_add(one, "set", json_object_new_string(set));
-    json_object_array_add(*array, one);
+    return json_append(
+        *array,
+        json_whole(json_add_text(one, "path", path) && json_add_text(one, "set", set), one));
 }
 
-struct json_object *lost_describe(const struct lost *lost)
+bool lost_describe(const struct lost *lost, struct json_object *record)
 {
     struct json_object *array = NULL;
+    bool whole = true;
 
-    for (size_t i = 0; i < lost->count; i++)
-        lost_note(&array, lost->items[i].path, lost->items[i].set);
-    return array;
+    for (size_t i = 0; whole && i < lost->count; i++)
+        whole = lost_note(&array, lost->items[i].path, lost->items[i].set);
+    return (!array || json_add(record, "lost", array)) && whole;
 }

@@ -30,9 +30,10 @@ void lost_forget_standing(const struct place *place, struct lost *lost);
 void lost_cut(struct lost *lost, size_t count);
 void lost_free(struct lost *lost);
 
-/* Adds a path to an array for a record, {"path", "set"}; made where *array is NULL. */
-void lost_note(struct json_object **array, const char *path, const char *set);
-/* All of them, for a record; NULL: there are none. */
-struct json_object *lost_describe(const struct lost *lost);
+/* Adds a path to an array for a record, {"path", "set"}; made where *array is NULL. False: no
+ * memory. */
+bool lost_note(struct json_object **array, const char *path, const char *set);
+/* Adds all of them to a record, as "lost"; nothing where there are none. False: no memory. */
+bool lost_describe(const struct lost *lost, struct json_object *record);
 
 #endif

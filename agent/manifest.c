@@ -1,7 +1,6 @@
 #include "manifest.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,12 +150,12 @@ static int put_header(struct buffer *buffer, const struct inventory *inventory)
 
 static int digest_of(const char *text, size_t size, char hex[2 * SHA256_SIZE + 1])
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
+    uint8_t digest[SHA256_SIZE];
+    int error = io_sha256(text, size, digest);
 
-    if (!EVP_Digest(text, size, digest, NULL, EVP_sha256(), NULL))
-        return -EIO;
-    hex_of(digest, SHA256_SIZE, hex);
-    return 0;
+    if (error == 0)
+        hex_of(digest, SHA256_SIZE, hex);
+    return error;
 }
 
 int manifest_format(const struct inventory *inventory, char **text, size_t *size)

@@ -160,27 +160,17 @@ void json_add_name(struct json_object *object, const char *key, const char *name
     char *escaped, *escaped_key = NULL;
 
     if (is_utf8(name)) {
-        json_object_object_add(object, key, json_object_new_string(name));
+        json_add_text(object, key, name);
         return;
     }
     escaped = malloc(3 * size + 1);
     if (escaped && asprintf(&escaped_key, "%s_escaped", key) >= 0) {
         size = text_escape(name, size, escaped);
-        json_object_object_add(object, key, json_object_new_string_len(escaped, (int)size));
-        json_object_object_add(object, escaped_key, json_object_new_boolean(true));
+        json_add(object, key, json_object_new_string_len(escaped, (int)size));
+        json_add_flag(object, escaped_key, true);
         free(escaped_key);
     }
     free(escaped);
-}
-
-void json_add_number(struct json_object *object, const char *key, uint64_t number)
-{
-    json_object_object_add(object, key, json_object_new_uint64(number));
-}
-
-void json_add_text(struct json_object *object, const char *key, const char *text)
-{
-    json_object_object_add(object, key, json_object_new_string(text));
 }
 
 void json_print(struct json_object *object)

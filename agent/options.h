@@ -5,8 +5,8 @@
 #ifndef BACKSTOP_AGENT_OPTIONS_H
 #define BACKSTOP_AGENT_OPTIONS_H
 
-#include <json-c/json.h>
 #include <stdint.h>
+#include "json.h"
 #include "place.h"
 #include "verb.h"
 
@@ -44,8 +44,6 @@ const char *size_text(uint64_t bytes, char text[SIZE_TEXT]);
 void print_name(const char *name);
 /* Adds `key`: the name, or, where it is no UTF-8, its form of MANIFEST.md and KEY_escaped: true. */
 void json_add_name(struct json_object *object, const char *key, const char *name);
-void json_add_number(struct json_object *object, const char *key, uint64_t number);
-void json_add_text(struct json_object *object, const char *key, const char *text);
 /* Prints and frees it. */
 void json_print(struct json_object *object);
 

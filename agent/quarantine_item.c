@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include "json.h"
 #include "quarantine_item.h"
 
 #define BY_HAND "asked for by hand"
@@ -81,24 +82,21 @@ int item_tell(const struct item *item, int err, const char *path, const char *wh
 struct json_object *act_describe(const struct held *held, const char *event, const char *step)
 {
     struct json_object *record = journal_record(event, held->boot, held->case_number, BY_HAND);
-    if (!record)
-        return NULL;
-    json_object_object_add(record, "step", json_object_new_string(step));
-    json_object_object_add(record, "id", json_object_new_int64(held->id));
-    json_object_object_add(record, "path", json_object_new_string(held->path));
-    return record;
+    return json_whole(json_add_text(record, "step", step) &&
+                          json_add_number(record, "id", held->id) &&
+                          json_add_text(record, "path", held->path),
+                      record);
 }
 
 int item_note(const struct item *item, const char *event, const char *step, uint32_t displaced,
               const char *destination)
 {
     struct json_object *record = act_describe(item->held, event, step);
+    record = json_whole((!displaced || json_add_number(record, "displaced", displaced)) &&
+                            (!destination || json_add_text(record, "destination", destination)),
+                        record);
     if (!record)
         return -ENOMEM;
-    if (displaced)
-        json_object_object_add(record, "displaced", json_object_new_int64(displaced));
-    if (destination)
-        json_object_object_add(record, "destination", json_object_new_string(destination));
     int err = journal_append(item->place, record);
     return err < 0 ? item_tell(item, err, STATE_DIR "/" JOURNAL_NAME, "cannot be written") : 0;
 }

@@ -6,33 +6,25 @@
 #include <unistd.h>
 #include "io.h"
 #include "journal.h"
+#include "json.h"
 #include "runstate.h"
 
 #define EARLY_REPORT_LIMIT ((size_t)64 << 10)
 
-static void add_number(struct json_object *json, const char *key, int64_t number)
-{
-    json_object_object_add(json, key, json_object_new_int64(number));
-}
-
 static struct json_object *report_to_json(const struct early_report *report)
 {
     struct json_object *json = json_object_new_object();
-    if (!json)
-        return NULL;
-    add_number(json, "boot", report->number);
-    add_number(json, "case", report->case_number);
-    json_object_object_add(json, "mode", json_object_new_string(mode_string(report->mode)));
-    json_object_object_add(json, "applied",
-                           json_object_new_string(applied_string(report->applied)));
-    add_number(json, "put-back", (int64_t)report->summary.put_back);
-    add_number(json, "taken-out", (int64_t)report->summary.taken_out);
-    add_number(json, "unprotected", (int64_t)report->summary.unprotected);
-    add_number(json, "beyond-help", (int64_t)report->summary.beyond_help);
-    json_object_object_add(json, "rebuild-initramfs",
-                           json_object_new_boolean(report->rebuild_initramfs));
-    add_number(json, "error", report->error);
-    return json;
+    return json_whole(json_add_number(json, "boot", report->number) &&
+                          json_add_number(json, "case", report->case_number) &&
+                          json_add_text(json, "mode", mode_string(report->mode)) &&
+                          json_add_text(json, "applied", applied_string(report->applied)) &&
+                          json_add_number(json, "put-back", report->summary.put_back) &&
+                          json_add_number(json, "taken-out", report->summary.taken_out) &&
+                          json_add_number(json, "unprotected", report->summary.unprotected) &&
+                          json_add_number(json, "beyond-help", report->summary.beyond_help) &&
+                          json_add_flag(json, "rebuild-initramfs", report->rebuild_initramfs) &&
+                          json_add(json, "error", json_object_new_int(report->error)),
+                      json);
 }
 
 static int open_run_dir(const char *run_dir, bool create)
@@ -75,12 +67,10 @@ static int applied_from_string(const char *text)
 
 static int report_from_json(const struct json_object *json, struct early_report *report)
 {
-    struct json_object *rebuild = NULL;
     int mode = mode_from_string(journal_text(json, "mode"));
     int applied = applied_from_string(journal_text(json, "applied"));
     if (mode < 0 || applied < 0)
         return -EBADMSG;
-    json_object_object_get_ex(json, "rebuild-initramfs", &rebuild);
     *report = (struct early_report){
         .present = true,
         .mode = (enum mode)mode,
@@ -91,7 +81,7 @@ static int report_from_json(const struct json_object *json, struct early_report 
                     .taken_out = (size_t)journal_number(json, "taken-out"),
                     .unprotected = (size_t)journal_number(json, "unprotected"),
                     .beyond_help = (size_t)journal_number(json, "beyond-help")},
-        .rebuild_initramfs = json_object_get_boolean(rebuild),
+        .rebuild_initramfs = json_flag(json, "rebuild-initramfs"),
         .error = (int)journal_number(json, "error"),
     };
     return 0;
@@ -99,9 +89,10 @@ static int report_from_json(const struct json_object *json, struct early_report 
 
 int early_report_parse(const char *text, struct early_report *report)
 {
-    struct json_object *json = json_tokener_parse(text);
-    int err =
-        json_object_is_type(json, json_type_object) ? report_from_json(json, report) : -EBADMSG;
+    struct json_object *json;
+    int err = json_parse(text, strlen(text), &json);
+    if (err == 0)
+        err = json ? report_from_json(json, report) : -EBADMSG;
     json_object_put(json);
     return err;
 }

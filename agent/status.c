@@ -9,6 +9,7 @@
 #include "good.h"
 #include "install.h"
 #include "journal.h"
+#include "json.h"
 #include "lost.h"
 #include "quarantine.h"
 #include "vars.h"
@@ -387,36 +388,26 @@ void status_print(const struct status *status, FILE *out)
 
 /* ---- json ---- */
 
-static void add_number(struct json_object *object, const char *key, uint64_t number)
-{
-    json_object_object_add(object, key, json_object_new_int64((int64_t)number));
-}
-
-static void add_text(struct json_object *object, const char *key, const char *text)
-{
-    json_object_object_add(object, key, json_object_new_string(text));
-}
-
 static struct json_object *case_json(const struct status_case *last)
 {
     struct json_object *object = json_object_new_object(), *sets = json_object_new_array();
 
-    add_number(object, "number", last->number);
-    add_number(object, "boot", last->boot);
-    add_number(object, "failures", last->failures);
-    add_text(object, "reason", last->reason);
-    add_text(object, "rung", last->rung);
-    add_number(object, "put-back", last->put_back);
-    add_number(object, "taken-out", last->taken_out);
-    add_number(object, "unprotected", last->unprotected);
-    add_number(object, "beyond-help", last->beyond_help);
-    add_number(object, "failed", last->failed);
-    add_number(object, "generation", last->generation);
+    json_add_number(object, "number", last->number);
+    json_add_number(object, "boot", last->boot);
+    json_add_number(object, "failures", last->failures);
+    json_add_text(object, "reason", last->reason);
+    json_add_text(object, "rung", last->rung);
+    json_add_number(object, "put-back", last->put_back);
+    json_add_number(object, "taken-out", last->taken_out);
+    json_add_number(object, "unprotected", last->unprotected);
+    json_add_number(object, "beyond-help", last->beyond_help);
+    json_add_number(object, "failed", last->failed);
+    json_add_number(object, "generation", last->generation);
     for (size_t i = 0; i < last->set_count; i++)
-        json_object_array_add(sets, json_object_new_string(last->sets[i]));
-    json_object_object_add(object, "sets", sets);
-    add_number(object, "paths", last->paths);
-    add_text(object, "path", last->path);
+        json_append(sets, json_object_new_string(last->sets[i]));
+    json_add(object, "sets", sets);
+    json_add_number(object, "paths", last->paths);
+    json_add_text(object, "path", last->path);
     return object;
 }
 
@@ -426,20 +417,20 @@ static struct json_object *boot_json(const struct status *status)
     struct json_object *object = json_object_new_object();
     char code[SHORT_CODE_SIZE];
 
-    add_text(object, "mode", mode_string(boot->mode));
-    add_text(object, "ticket", record_state_string(boot->ticket_state));
-    json_object_object_add(object, "good", json_object_new_boolean(status->receipt_good));
+    json_add_text(object, "mode", mode_string(boot->mode));
+    json_add_text(object, "ticket", record_state_string(boot->ticket_state));
+    json_add_flag(object, "good", status->receipt_good);
     if (boot->ticket_state != RECORD_VALID)
         return object;
     ticket_short_code(&boot->ticket, code);
-    add_number(object, "number", boot->ticket.number);
-    add_number(object, "failures", boot->ticket.failures);
-    add_number(object, "case", boot->ticket.case_number);
-    add_text(object, "code", code);
-    add_text(object, "rung", rung_string((enum rung)boot->ticket.rung));
-    add_text(object, "stance", stance_string((enum stance)boot->ticket.stance));
-    add_text(object, "reason", reason_string((enum reason)boot->ticket.last_reason));
-    add_text(object, "stored", stored_string((enum stored)boot->ticket.stored));
+    json_add_number(object, "number", boot->ticket.number);
+    json_add_number(object, "failures", boot->ticket.failures);
+    json_add_number(object, "case", boot->ticket.case_number);
+    json_add_text(object, "code", code);
+    json_add_text(object, "rung", rung_string((enum rung)boot->ticket.rung));
+    json_add_text(object, "stance", stance_string((enum stance)boot->ticket.stance));
+    json_add_text(object, "reason", reason_string((enum reason)boot->ticket.last_reason));
+    json_add_text(object, "stored", stored_string((enum stored)boot->ticket.stored));
     return object;
 }
 
@@ -447,21 +438,20 @@ struct json_object *status_json(const struct status *status)
 {
     struct json_object *object = json_object_new_object();
 
-    json_object_object_add(object, "attention",
-                           json_object_new_boolean(status_wants_attention(status)));
-    json_object_object_add(object, "installed", json_object_new_boolean(status->installed));
+    json_add_flag(object, "attention", status_wants_attention(status));
+    json_add_flag(object, "installed", status->installed);
     if (status->live)
-        json_object_object_add(object, "boot", boot_json(status));
+        json_add(object, "boot", boot_json(status));
     if (status->last.number)
-        json_object_object_add(object, "case", case_json(&status->last));
-    add_number(object, "generation", status->generation);
-    add_number(object, "generations", status->generations);
-    add_number(object, "quarantined", status->held);
-    add_number(object, "lost", status->lost);
+        json_add(object, "case", case_json(&status->last));
+    json_add_number(object, "generation", status->generation);
+    json_add_number(object, "generations", status->generations);
+    json_add_number(object, "quarantined", status->held);
+    json_add_number(object, "lost", status->lost);
     if (status->lost) {
-        add_text(object, "lost-set", status->lost_set);
-        add_text(object, "lost-path", status->lost_path);
+        json_add_text(object, "lost-set", status->lost_set);
+        json_add_text(object, "lost-path", status->lost_path);
     }
-    add_number(object, "journal-broken-line", status->journal_broken_line);
+    json_add_number(object, "journal-broken-line", status->journal_broken_line);
     return object;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "io.h"
+#include "json.h"
 #include "lost.h"
 #include "suspects.h"
 #include "unmounted.h"
@@ -213,17 +214,13 @@ static void read_suspects(struct finding *finding)
 
 static struct json_object *held_file(const struct entry *entry)
 {
-    char hex[2 * SHA256_SIZE + 1], type[2] = {entry->type, '\0'};
+    char type[2] = {entry->type, '\0'};
+    bool has_hash = entry->type == ENTRY_FILE && entry->hashed;
     struct json_object *file = json_object_new_object();
-    if (!file)
-        return NULL;
-    json_object_object_add(file, "path", json_object_new_string(entry->path));
-    json_object_object_add(file, "type", json_object_new_string(type));
-    if (entry->type == ENTRY_FILE && entry->hashed) {
-        hex_of(entry->sha256, SHA256_SIZE, hex);
-        json_object_object_add(file, "sha256", json_object_new_string(hex));
-    }
-    return file;
+    return json_whole(json_add_text(file, "path", entry->path) &&
+                          json_add_text(file, "type", type) &&
+                          (!has_hash || json_add_hex(file, "sha256", entry->sha256, SHA256_SIZE)),
+                      file);
 }
 
 /* Array of what the tree at change i holds; owned by suspects. NULL: nothing, or no memory. */
@@ -236,7 +233,7 @@ static struct json_object *tree_holds(struct finding *finding, size_t i)
         return NULL;
     for (size_t k = i + 1; k < finding->changes->count; k++)
         if (finding->in_tree[k] && starts_below(change_path(&finding->changes->items[k]), top))
-            json_object_array_add(holds, held_file(finding->changes->items[k].now));
+            json_append(holds, held_file(finding->changes->items[k].now));
     suspects->holds[suspects->holds_count++] = holds;
     return holds;
 }
@@ -306,13 +303,15 @@ static void twins_find(struct finding *finding)
 
 /* ---- all of it ---- */
 
-static void note_lost(struct finding *finding)
+static int note_lost(struct finding *finding)
 {
     for (size_t i = 0; i < finding->changes->count; i++) {
         const struct change *change = &finding->changes->items[i];
-        if (change->kind == CHANGE_GONE && !finding->rows[i].has_good && !finding->rows[i].never)
-            lost_note(&finding->suspects->lost, change_path(change), change->set_name);
+        if (change->kind == CHANGE_GONE && !finding->rows[i].has_good && !finding->rows[i].never &&
+            !lost_note(&finding->suspects->lost, change_path(change), change->set_name))
+            return -ENOMEM;
     }
+    return 0;
 }
 
 static int make_room(struct finding *finding)
@@ -331,7 +330,7 @@ static int make_room(struct finding *finding)
                : -ENOMEM;
 }
 
-static void find_all(struct finding *finding, const struct sets *sets, enum rung rung)
+static int find_all(struct finding *finding, const struct sets *sets, enum rung rung)
 {
     size_t count = finding->changes->count;
     for (size_t i = 0; i < count; i++)
@@ -347,7 +346,7 @@ static void find_all(struct finding *finding, const struct sets *sets, enum rung
             move_add(finding, i);
     }
     twins_find(finding);
-    note_lost(finding);
+    return note_lost(finding);
 }
 
 int suspects_find(const struct place *place, const struct sets *sets, struct good_history *history,
@@ -359,7 +358,7 @@ int suspects_find(const struct place *place, const struct sets *sets, struct goo
         .place = place, .history = history, .changes = changes, .suspects = &found, .diag = diag};
     int err = make_room(&finding);
     if (err == 0)
-        find_all(&finding, sets, rung);
+        err = find_all(&finding, sets, rung);
     unmounted_free(&finding.unmounted);
     free(finding.rows);
     free(finding.actions);

@@ -29,7 +29,7 @@ static struct json_object *change_json(const struct change *change)
     json_add_text(object, "kind", change_kind_string(change->kind));
     json_add_name(object, "path", change_path(change));
     json_add_text(object, "type", type_text((change->now ? change->now : change->good)->type));
-    json_object_object_add(object, "never_touched", json_object_new_boolean(change->never));
+    json_add_flag(object, "never_touched", change->never);
     if (change->now && change->now->type == ENTRY_FILE)
         json_add_number(object, "size", change->now->size);
     if (change->good && change->good->type == ENTRY_FILE)
@@ -50,8 +50,8 @@ static void print_json(const struct inventory *good, const struct changes *chang
     json_add_number(object, "files", changes->now.count);
     json_add_number(object, "read", changes->hashed);
     for (size_t i = 0; i < changes->count; i++)
-        json_object_array_add(list, change_json(&changes->items[i]));
-    json_object_object_add(object, "changes", list);
+        json_append(list, change_json(&changes->items[i]));
+    json_add(object, "changes", list);
     json_print(object);
 }
 

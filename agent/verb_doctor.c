@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "doctor.h"
+#include "json.h"
 #include "verb.h"
 
 static void print_findings(const struct findings *findings, FILE *out)
@@ -36,17 +37,16 @@ static struct json_object *findings_json(const struct findings *findings)
         const struct finding *finding = &findings->items[i];
         struct json_object *one = json_object_new_object();
 
-        json_object_object_add(one, "name", json_object_new_string(finding->name));
-        json_object_object_add(one, "level",
-                               json_object_new_string(finding_level_string(finding->level)));
-        json_object_object_add(one, "text", json_object_new_string(finding->text));
+        json_add_text(one, "name", finding->name);
+        json_add_text(one, "level", finding_level_string(finding->level));
+        json_add_text(one, "text", finding->text);
         if (*finding->mend)
-            json_object_object_add(one, "mend", json_object_new_string(finding->mend));
-        json_object_array_add(list, one);
+            json_add_text(one, "mend", finding->mend);
+        json_append(list, one);
     }
-    json_object_object_add(object, "faults", json_object_new_int64((int64_t)findings->faults));
-    json_object_object_add(object, "warnings", json_object_new_int64((int64_t)findings->warnings));
-    json_object_object_add(object, "findings", list);
+    json_add_number(object, "faults", findings->faults);
+    json_add_number(object, "warnings", findings->warnings);
+    json_add(object, "findings", list);
     return object;
 }
 

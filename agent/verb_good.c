@@ -32,7 +32,7 @@ static struct json_object *generation_json(uint32_t generation, const struct inv
     struct json_object *object = json_object_new_object();
 
     json_add_number(object, "generation", generation);
-    json_object_object_add(object, "intact", json_object_new_boolean(good != NULL));
+    json_add_flag(object, "intact", good != NULL);
     if (good) {
         json_add_number(object, "boot", good->boot);
         json_add_number(object, "files", good->count);
@@ -59,7 +59,7 @@ static void list_one(const struct place *place, uint32_t generation, struct json
     bool intact = good_load(place, generation, &good, diag) == 0;
 
     if (array)
-        json_object_array_add(array, generation_json(generation, intact ? &good : NULL));
+        json_append(array, generation_json(generation, intact ? &good : NULL));
     else
         print_generation(generation, intact ? &good : NULL);
     if (intact)
@@ -81,7 +81,7 @@ static int list(const struct place *place, const struct options *options, struct
     if (options->json) {
         object = json_object_new_object();
         array = json_object_new_array();
-        json_object_object_add(object, "generations", array);
+        json_add(object, "generations", array);
     } else if (count) {
         printf("%10s %10s %10s  %10s\n", "GENERATION", "BOOT", "FILES", "SIZE");
     } else {
@@ -109,7 +109,7 @@ static struct json_object *entry_json(const struct inventory *good, const struct
     json_add_number(object, "uid", entry->uid);
     json_add_number(object, "gid", entry->gid);
     json_add_number(object, "size", entry->size);
-    json_object_object_add(object, "never_touched", json_object_new_boolean(entry->never));
+    json_add_flag(object, "never_touched", entry->never);
     if (entry->type == ENTRY_FILE && entry->hashed) {
         hex_of(entry->sha256, SHA256_SIZE, hex);
         json_add_text(object, "sha256", hex);
@@ -149,8 +149,8 @@ static void show_entries(const struct inventory *good, bool json)
     object = generation_json(good->generation, good);
     array = json_object_new_array();
     for (size_t i = 0; i < good->count; i++)
-        json_object_array_add(array, entry_json(good, &good->entries[i]));
-    json_object_object_add(object, "entries", array);
+        json_append(array, entry_json(good, &good->entries[i]));
+    json_add(object, "entries", array);
     json_print(object);
 }
 

@@ -57,13 +57,13 @@ static void print_json(const struct install_result *result)
 {
     struct json_object *object = json_object_new_object(), *next = json_object_new_array();
 
-    json_object_object_add(object, "changed", json_object_new_boolean(result->changed));
-    json_object_object_add(object, "complete", json_object_new_boolean(result->complete));
+    json_add_flag(object, "changed", result->changed);
+    json_add_flag(object, "complete", result->complete);
     if (result->has_entry)
-        json_object_object_add(object, "entry", json_object_new_int(result->entry));
+        json_add(object, "entry", json_object_new_int(result->entry));
     for (size_t i = 0; i < result->next.count; i++)
-        json_object_array_add(next, json_object_new_string(result->next.paths[i]));
-    json_object_object_add(object, "next", next);
+        json_append(next, json_object_new_string(result->next.paths[i]));
+    json_add(object, "next", next);
     puts(json_object_to_json_string_ext(object,
                                         JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(object);

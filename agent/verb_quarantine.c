@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "options.h"
 #include "quarantine.h"
 #include "verb.h"
 
@@ -69,41 +70,29 @@ static bool parse_id(const char *text, bool whole_case, uint32_t *case_number, u
     return true;
 }
 
-static void add_text(struct json_object *json, const char *key, const char *text)
-{
-    json_object_object_add(json, key, text ? json_object_new_string(text) : NULL);
-}
-
 static struct json_object *item_to_json(const struct quarantined *item)
 {
     struct json_object *json = json_object_new_object();
     char id[32];
     snprintf(id, sizeof id, "%u/%u", item->case_number, item->id);
-    add_text(json, "id", id);
-    add_text(json, "state", item->state);
-    add_text(json, "path", item->path);
-    add_text(json, "set", item->set_name);
-    add_text(json, "held-at", item->held_at);
-    json_object_object_add(json, "size", json_object_new_int64((int64_t)item->size));
-    add_text(json, "sha256", item->sha256);
-    add_text(json, "replaced-by", item->replaced_by);
-    json_object_object_add(json, "generation", json_object_new_int64(item->generation));
+    json_add_text(json, "id", id);
+    json_add_text(json, "state", item->state);
+    json_add_text(json, "path", item->path);
+    json_add_text(json, "set", item->set_name);
+    json_add_text(json, "held-at", item->held_at);
+    json_add_number(json, "size", item->size);
+    json_add_text(json, "sha256", item->sha256);
+    json_add_text(json, "replaced-by", item->replaced_by);
+    json_add_number(json, "generation", item->generation);
     return json;
-}
-
-static void print_json(struct json_object *json)
-{
-    puts(json_object_to_json_string_ext(json,
-                                        JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(json);
 }
 
 static void list_as_json(const struct quarantine *list)
 {
     struct json_object *array = json_object_new_array();
     for (size_t i = 0; i < list->count; i++)
-        json_object_array_add(array, item_to_json(&list->items[i]));
-    print_json(array);
+        json_append(array, item_to_json(&list->items[i]));
+    json_print(array);
 }
 
 static void list_as_text(const struct quarantine *list)
@@ -165,7 +154,7 @@ static int run_show(const struct place *place, const struct quarantine_words *wo
             continue;
         code = EXIT_OK;
         if (words->json)
-            print_json(item_to_json(&list.items[i]));
+            json_print(item_to_json(&list.items[i]));
         else
             show_as_text(&list.items[i]);
     }

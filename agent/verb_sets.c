@@ -32,7 +32,7 @@ static struct json_object *strings_json(const struct strings *strings)
     struct json_object *list = json_object_new_array();
 
     for (size_t i = 0; i < strings->count; i++)
-        json_object_array_add(list, json_object_new_string(strings->items[i]));
+        json_append(list, json_object_new_string(strings->items[i]));
     return list;
 }
 
@@ -44,14 +44,14 @@ static struct json_object *set_json(const struct set *set, const struct tally *t
     json_add_text(object, "class", set_class_string(set->set_class));
     json_add_text(object, "description", set->description);
     json_add_text(object, "file", set->file);
-    json_object_object_add(object, "present", json_object_new_boolean(set->present));
+    json_add_flag(object, "present", set->present);
     json_add_number(object, "files", tally->files);
     json_add_number(object, "bytes", tally->bytes);
     json_add_number(object, "max_size", set->max_size);
     json_add_number(object, "soak", set->soak);
-    json_object_object_add(object, "drivers", strings_json(&set->drivers));
-    json_object_object_add(object, "paths", strings_json(&set->paths));
-    json_object_object_add(object, "never", strings_json(&set->never));
+    json_add(object, "drivers", strings_json(&set->drivers));
+    json_add(object, "paths", strings_json(&set->paths));
+    json_add(object, "never", strings_json(&set->never));
     return object;
 }
 
@@ -60,9 +60,9 @@ static void print_json(const struct sets *sets, const struct tally *tallies)
     struct json_object *object = json_object_new_object(), *list = json_object_new_array();
 
     for (size_t i = 0; i < sets->count; i++)
-        json_object_array_add(list, set_json(&sets->items[i], &tallies[i]));
-    json_object_object_add(object, "sets", list);
-    json_object_object_add(object, "bad", strings_json(&sets->bad));
+        json_append(list, set_json(&sets->items[i], &tallies[i]));
+    json_add(object, "sets", list);
+    json_add(object, "bad", strings_json(&sets->bad));
     json_print(object);
 }
 

@@ -1,0 +1,103 @@
+/* json.c - see json.h */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include "inventory.h"
+#include "io.h"
+#include "json.h"
+
+#define DEPTH 16                         /* of nesting; our records use 4 */
+#define SPARE_MEMORY ((size_t)256 << 10) /* more than reading a text takes beside its bytes */
+
+bool json_add(struct json_object *object, const char *key, struct json_object *value)
+{
+    if (object && value && json_object_object_add(object, key, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+bool json_append(struct json_object *list, struct json_object *value)
+{
+    if (list && value && json_object_array_add(list, value) == 0)
+        return true;
+    json_object_put(value);
+    return false;
+}
+
+bool json_add_text(struct json_object *object, const char *key, const char *text)
+{
+    if (!text)
+        return object && json_object_object_add(object, key, NULL) == 0;
+    return json_add(object, key, json_object_new_string(text));
+}
+
+bool json_add_number(struct json_object *object, const char *key, uint64_t number)
+{
+    return json_add(object, key, json_object_new_int64((int64_t)number));
+}
+
+bool json_add_flag(struct json_object *object, const char *key, bool flag)
+{
+    return json_add(object, key, json_object_new_boolean(flag));
+}
+
+bool json_add_hex(struct json_object *object, const char *key, const uint8_t *bytes, size_t size)
+{
+    if (!bytes)
+        return json_add_text(object, key, NULL);
+    char *hex = malloc(2 * size + 1);
+    if (!hex)
+        return false;
+    hex_of(bytes, size, hex);
+    bool added = json_add_text(object, key, hex);
+    free(hex);
+    return added;
+}
+
+struct json_object *json_whole(bool whole, struct json_object *json)
+{
+    if (whole)
+        return json;
+    json_object_put(json);
+    return NULL;
+}
+
+bool json_flag(const struct json_object *object, const char *key)
+{
+    struct json_object *value = NULL;
+    return json_object_object_get_ex(object, key, &value) &&
+           json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
+static struct json_object *parse_once(struct json_tokener *tokener, const char *text, size_t size)
+{
+    struct json_object *object = json_tokener_parse_ex(tokener, text, (int)size);
+    return json_whole(json_tokener_get_error(tokener) == json_tokener_success &&
+                          json_tokener_get_parse_end(tokener) == size &&
+                          json_object_is_type(object, json_type_object),
+                      object);
+}
+
+/*
+ * json-c does not tell want of memory from a damaged text, and a whole one must not be called
+ * damaged: so it is damaged only if it reads so twice, with memory to spare after it.
+ */
+int json_parse(const char *text, size_t size, struct json_object **object)
+{
+    *object = NULL;
+    if (size == 0 || size > INT_MAX || text[0] != '{')
+        return 0;
+    for (int tries = 0; tries < 2 && !*object; tries++) {
+        struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
+        if (!tokener)
+            return -ENOMEM;
+        *object = parse_once(tokener, text, size);
+        json_tokener_free(tokener);
+    }
+    void *volatile spare = *object ? NULL : malloc(SPARE_MEMORY + 4 * size);
+    if (!*object && !spare)
+        return -ENOMEM;
+    free(spare);
+    return 0;
+}
