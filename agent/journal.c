@@ -274,8 +274,10 @@ static struct json_object *chained(struct json_object *record, const struct tail
     bool whole = json_add_number(line, "seq", (uint64_t)tail->link.seq + 1) &&
                  json_add_text(line, "prev", tail->link.hash) &&
                  (!tail->torn || json_add_flag(line, "after-torn", true));
-    json_object_object_foreach (record, key, value)
+    json_object_object_foreach(record, key, value)
+    {
         whole = whole && json_object_object_add(line, key, json_object_get(value)) == 0;
+    }
     return json_whole(whole, line);
 }
 
