@@ -430,6 +430,8 @@ static int follow_once(struct session *session)
     if (boot->panic && now() - (double)session->heard > (double)panic) {
         boot_look(session);
         boot_cut(session, "panic, no reset");
+        if (session->helped)
+            return 0;
         return session_fail(session, "boot %u: the kernel panicked and did not reset in %ld s",
                             boot->index, panic);
     }

@@ -152,22 +152,12 @@ static bool is_safe(const struct session *session)
     return session->on && strcmp(session_boot(session)->target, "safe") == 0;
 }
 
-/* Up with its normal target; safe mode is left to end by itself. */
-static int bring_up_normal(struct session *session)
+static bool holds(const struct session *session)
 {
-    for (unsigned rounds = 0; rounds <= BOUND; rounds++) {
-        if (bring_up(session) < 0)
-            return -1;
-        if (!is_safe(session))
-            return 0;
-        if (boot_watch(session, never, GOOD_SECONDS) < 0)
-            return -1;
-        if (session->on)
-            return broken(session, "bound: safe mode is not left by itself");
-        if (look(session) < 0)
-            return -1;
-    }
-    return broken(session, "bound: safe mode again and again");
+    const struct record *ledger = &session_boot(session)->ledger;
+
+    return strcmp(record_word(ledger, "stance"), "recovery") == 0 &&
+           strcmp(record_word(ledger, "rung"), "hold") == 0;
 }
 
 static int end_in_order(struct session *session, const char *command)
@@ -180,6 +170,36 @@ static int end_in_order(struct session *session, const char *command)
     if (session->on)
         return session_fail(session, "%s: the machine does not end", command);
     return look(session);
+}
+
+/* Safe mode ends by itself; a machine on hold waits for somebody to do what it says on its screen.
+ */
+static int leave_safe_mode(struct session *session)
+{
+    bool on_hold = holds(session);
+
+    if (boot_watch(session, on_hold ? is_proved : never, GOOD_SECONDS) < 0)
+        return -1;
+    if (!session->on)
+        return look(session);
+    if (on_hold && session_boot(session)->good)
+        return end_in_order(session, "systemctl reboot");
+    return broken(session, on_hold ? "bound: on hold, and the boot does not prove good"
+                                   : "bound: safe mode is not left by itself");
+}
+
+/* Up with its normal target. */
+static int bring_up_normal(struct session *session)
+{
+    for (unsigned rounds = 0; rounds <= BOUND; rounds++) {
+        if (bring_up(session) < 0)
+            return -1;
+        if (!is_safe(session))
+            return 0;
+        if (leave_safe_mode(session) < 0)
+            return -1;
+    }
+    return broken(session, "bound: safe mode again and again");
 }
 
 /* acting */
@@ -282,6 +302,7 @@ int chaos_perform(struct session *session, char *const words[], int count)
         session->watch = calloc(1, sizeof *session->watch);
         if (session->watch == NULL)
             abort();
+        session->helped = true; /* a kernel that panics with a lock held may hang */
         if (!session->on && take(session, &session->watch->sight) < 0)
             return -1;
         session->watch->seen = !session->on;

@@ -77,7 +77,8 @@ struct session {
     bool pvpanic;     /* the machine has a device that tells of panics */
     struct {
         long silence, panic, boot;
-    } limits;                     /* instead of the LIMITs above, in s; 0: as there */
+    } limits;    /* instead of the LIMITs above, in s; 0: as there */
+    bool helped; /* after a panic without a reset somebody switches it off: no failure */
     const char *payload, *outbox; /* image; directory of what the vendor delivers, on the host */
     char *dir;                    /* where all of this session's files lie */
     char *disk_path, *vars_path;
