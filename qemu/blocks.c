@@ -1,5 +1,6 @@
 /* blocks.c - see blocks.h */
 #include "blocks.h"
+#include "clock.h"
 #include "command.h"
 #include "crash.h"
 #include "labmachine.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MIB 1048576u
@@ -51,7 +51,7 @@ struct options {
     const char *lab, *out, *point;
     long budget, states;
     bool fresh, until_failed;
-    time_t start;
+    double start;
 };
 
 struct tally {
@@ -324,7 +324,7 @@ static size_t write_names(const struct proof *proof)
 
 static bool is_over(const struct options *options)
 {
-    return options->budget > 0 && time(NULL) - options->start >= options->budget;
+    return clock_is_over(options->start, options->budget);
 }
 
 static bool is_enough(const struct proof *proof)
@@ -571,7 +571,7 @@ int blocks_main(char *const words[])
     struct options options = {.lab = "build/lab",
                               .out = "build/proof/blocks",
                               .states = STATES_WANTED,
-                              .start = time(NULL)};
+                              .start = clock_now()};
     struct tally tally = {0};
     size_t passed = 0, failed = 0;
     int argc = 0, code;

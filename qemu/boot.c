@@ -1,21 +1,13 @@
 /* Follows one boot: what the console, QMP, the guest's agent and the variable store tell of it. */
+#include "clock.h"
 #include "session.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define TICK_MS 200
 #define ESP_EVERY 10u /* ticks: reading the ESP takes a process */
-
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 const char *stage_string(enum stage stage)
 {
@@ -32,7 +24,7 @@ static void stage_reach(struct session *session, enum stage stage)
         return;
     view_stage(session->row, stage_string(stage));
     boot->stage = stage;
-    boot->reached[stage] = now() - boot->started;
+    boot->reached[stage] = clock_now() - boot->started;
 }
 
 static void phase_add(struct session *session, const char *who, const char *what)
@@ -42,7 +34,8 @@ static void phase_add(struct session *session, const char *who, const char *what
     boot->phases = realloc(boot->phases, (boot->phase_count + 1) * sizeof *boot->phases);
     if (boot->phases == NULL)
         abort();
-    boot->phases[boot->phase_count++] = (struct phase){now() - boot->started, who, text_copy(what)};
+    boot->phases[boot->phase_count++] =
+        (struct phase){clock_now() - boot->started, who, text_copy(what)};
     session_say(session, who, "%s", what);
 }
 
@@ -135,7 +128,7 @@ static void channel_line(void *context, const struct channel_message *message)
             TEXT_AUTO what = text_format("default target: %s", message->target);
 
             boot->hello = true;
-            boot->hello_at = now();
+            boot->hello_at = clock_now();
             stage_reach(session, STAGE_BOOTED);
             boot_picture(session);
             memcpy(boot->target, message->target, sizeof boot->target);
@@ -323,7 +316,7 @@ static struct boot *boot_add(struct session *session)
     memset(boot, 0, sizeof *boot);
     boot->index = (unsigned)session->boot_count;
     boot->console = text_format("boot-%02u.log", boot->index);
-    boot->started = now();
+    boot->started = clock_now();
     return boot;
 }
 
@@ -360,7 +353,7 @@ int boot_start(struct session *session, const char *marker)
         return session_fail(session, "QEMU does not start: %s", strerror(-error));
     session->on = true;
     session->settled = false;
-    session->heard = (time_t)now();
+    session->heard = (time_t)clock_now();
     return 0;
 }
 
@@ -368,7 +361,7 @@ static void boot_ended(struct session *session)
 {
     struct boot *boot = session_boot(session);
 
-    boot->ended = now();
+    boot->ended = clock_now();
     boot->cpu = session->machine.cpu;
     boot->gone = true;
     screen_keep(session);
@@ -396,7 +389,7 @@ static void note_io(struct session *session)
     if (io < session->io + IO_EVENT && io >= session->io)
         return;
     session->io = io;
-    session->heard = (time_t)now();
+    session->heard = (time_t)clock_now();
 }
 
 /* One round of taking what came. 0, or -EPROTO when a limit is passed. */
@@ -413,7 +406,7 @@ static int follow_once(struct session *session)
         return 0;
     }
     if (taken > 0)
-        session->heard = (time_t)now();
+        session->heard = (time_t)clock_now();
     note_io(session);
     boot_read_records(session, boot,
                       boot->hello && !(boot->counted && boot->good) &&
@@ -421,13 +414,13 @@ static int follow_once(struct session *session)
     faults_watch(session);
     if (!session->on)
         return 0;
-    if (now() - (double)session->heard > (double)silence) {
+    if (clock_now() - (double)session->heard > (double)silence) {
         boot_look(session);
         boot_cut(session, "stuck");
         return session_fail(session, "boot %u: no event for %ld s of host time", boot->index,
                             silence);
     }
-    if (boot->panic && now() - (double)session->heard > (double)panic) {
+    if (boot->panic && clock_now() - (double)session->heard > (double)panic) {
         boot_look(session);
         boot_cut(session, "panic, no reset");
         if (session->helped)
@@ -435,7 +428,7 @@ static int follow_once(struct session *session)
         return session_fail(session, "boot %u: the kernel panicked and did not reset in %ld s",
                             boot->index, panic);
     }
-    if (now() - boot->started > (double)limit) {
+    if (clock_now() - boot->started > (double)limit) {
         boot_look(session);
         boot_cut(session, "too long");
         return session_fail(session, "boot %u: not over after %ld s of host time", boot->index,
@@ -469,9 +462,9 @@ int boot_follow_end(struct session *session)
 
 int boot_watch(struct session *session, boot_predicate *done, int seconds)
 {
-    double end = now() + seconds;
+    double end = clock_now() + seconds;
 
-    while (session->on && now() < end && !done(session_boot(session)))
+    while (session->on && clock_now() < end && !done(session_boot(session)))
         if (follow_once(session) < 0)
             return -EPROTO;
     return 0;
@@ -479,9 +472,9 @@ int boot_watch(struct session *session, boot_predicate *done, int seconds)
 
 void boot_follow_for(struct session *session, int seconds)
 {
-    double end = now() + seconds;
+    double end = clock_now() + seconds;
 
-    while (session->on && now() < end)
+    while (session->on && clock_now() < end)
         if (follow_once(session) < 0)
             return;
 }

@@ -5,6 +5,7 @@
  * how seeds are drawn. A rerun goes on behind the seeds that are there.
  */
 #include "chaos.h"
+#include "clock.h"
 #include "run.h"
 #include "shrink.h"
 
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define JOBS_MAX 16 /* as the runner takes them for scenarios */
@@ -28,7 +28,7 @@ struct chaos {
     long seed, boots, budget, tries;
     bool seed_given, fresh, print;
     char *points; /* file of results */
-    time_t start;
+    double start;
 };
 
 /* What became of one sequence. */
@@ -39,17 +39,9 @@ struct outcome {
     char *detail; /* why not; NULL */
 };
 
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
-
 static bool time_is_over(const struct chaos *chaos)
 {
-    return chaos->budget > 0 && now() - chaos->start >= chaos->budget;
+    return clock_is_over(chaos->start, chaos->budget);
 }
 
 static int wrong(const char *word, const char *what)
@@ -316,10 +308,10 @@ struct under_way {
 /* In the child: a sequence whose time is up is broken off, and its machine dies with it. */
 static void set_end(const struct chaos *chaos)
 {
-    time_t left = chaos->budget - (now() - chaos->start);
+    double left = (double)chaos->budget - (clock_now() - chaos->start);
 
     if (chaos->budget > 0)
-        alarm(left > 0 ? (unsigned)left : 1);
+        alarm(left > 1 ? (unsigned)left : 1);
 }
 
 static int start_seed(const struct chaos *chaos, struct under_way *under_way, long seed)
@@ -512,7 +504,8 @@ static int prepare(struct chaos *chaos)
 int chaos_verb(struct rig *rig, char *const words[])
 {
     TEXT_AUTO proof = text_format("%s/../proof/chaos", rig->dir);
-    struct chaos chaos = {.rig = rig, .proof = proof, .boots = 100, .tries = 12, .start = now()};
+    struct chaos chaos = {
+        .rig = rig, .proof = proof, .boots = 100, .tries = 12, .start = clock_now()};
     char *argv[32] = {(char *)(uintptr_t) "chaos"};
     int argc = 1, code;
 

@@ -1,24 +1,16 @@
 /* Faults at work: what is done to flash and disk before a boot, and to the machine in it. */
+#include "clock.h"
 #include "faults.h"
 #include "steps.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define GRUB_CONFIG "/boot/grub/grub.cfg"
 /* The kernel takes an NMI that nobody asked for as a reason to panic. */
 #define NMI_OPTION "unknown_nmi_panic"
 #define FILLER "/var/tmp/rig-filler"
-
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 int fault_arm(struct session *session, char *const words[], int count)
 {
@@ -210,7 +202,7 @@ static bool is_time(const struct fault *fault, const struct boot *boot)
     case WHEN_NETWORK:
         return boot->kernel && boot->network;
     case WHEN_AFTER:
-        return boot->hello && now() - boot->hello_at >= (double)fault->number;
+        return boot->hello && clock_now() - boot->hello_at >= (double)fault->number;
     case WHEN_CONSOLE:
     case WHEN_WRITE:
         return fault->due;

@@ -4,6 +4,7 @@
  * Results lie in DIR/points-KEY.jsonl, a line a point; KEY is a hash over what is under test, so a
  * run goes on where one of the same things ended. Points with the same flash are judged once.
  */
+#include "clock.h"
 #include "flash.h"
 #include "run.h"
 
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 struct options {
@@ -25,7 +25,7 @@ struct options {
     long budget, jobs, limit; /* 0: none */
     const char *point;        /* CASE:PROGRAMS; NULL: all */
     bool fresh, first_failure;
-    time_t start;
+    double start;
 };
 
 /* Of one case. */
@@ -45,14 +45,6 @@ struct results {
 struct tally {
     size_t points, well, failed, firmware, hidden, alike, followed, left_out;
 };
-
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
 
 /* ---- results ---------------------------------------------------------------------------- */
 
@@ -266,7 +258,7 @@ static void flash_hash(const uint8_t *flash, size_t size, char out[HASH_TEXT_SIZ
 
 static bool time_is_up(const struct options *options)
 {
-    return options->budget > 0 && now() - options->start >= options->budget;
+    return clock_is_over(options->start, options->budget);
 }
 
 struct walk {
@@ -663,7 +655,7 @@ int flash_main(const struct rig *rig, char *const words[])
                                       .next = "build/efi/ovmf_next.efi"},
                               .jobs = rig->jobs,
                               .budget = rig->budget,
-                              .start = now()};
+                              .start = clock_now()};
     int argc = 0, code;
 
     while (words[argc] != NULL)

@@ -1,4 +1,5 @@
 #include "machine.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 64
@@ -369,23 +369,15 @@ void machine_qmp(struct machine *machine, const char *command)
     qmp_send(machine, line);
 }
 
-static long now_ms(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-}
-
 void machine_look(struct machine *machine)
 {
-    long end = now_ms() + MACHINE_SCREEN_MS;
+    double end = clock_now() + MACHINE_SCREEN_MS / 1e3;
 
     if (machine->pid == 0 || machine->screen == NULL || machine->over)
         return;
     machine_qmp(machine, "stop");
     take_last_picture(machine);
-    while (machine->pid != 0 && now_ms() < end)
+    while (machine->pid != 0 && clock_now() < end)
         (void)machine_pump(machine, 100);
 }
 

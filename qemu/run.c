@@ -5,6 +5,7 @@
  * resumes takes such a result as it stands.
  */
 #include "run.h"
+#include "clock.h"
 #include "report.h"
 
 #include <errno.h>
@@ -155,16 +156,8 @@ static bool await_one(const struct rig *rig)
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
 }
 
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
-
 /* True where the scenario needs no process: it passed before, or there is no time left for it. */
-static bool settled(const struct rig *rig, const struct scenario *scenario, time_t start,
+static bool settled(const struct rig *rig, const struct scenario *scenario, double start,
                     struct view_row *row, struct tally *tally)
 {
     TEXT_AUTO line = NULL;
@@ -176,7 +169,7 @@ static bool settled(const struct rig *rig, const struct scenario *scenario, time
         tally->passed++;
         return true;
     }
-    if (rig->budget > 0 && now() - start >= rig->budget) {
+    if (clock_is_over(start, rig->budget)) {
         line = text_format("LEFT %-24s no time left within the budget", scenario->name);
         tell(row, VIEW_LEFT_OUT, line);
         tally->left_out++;
@@ -207,7 +200,7 @@ static int sum_up(const struct rig *rig, const struct tally *tally, size_t count
 }
 
 static int run_all(const struct rig *rig, const struct scenario *const *chosen, size_t count,
-                   time_t start)
+                   double start)
 {
     struct view_row **rows = calloc(count + 1, sizeof(struct view_row *));
     struct tally tally = {0};
@@ -281,7 +274,7 @@ static int prepare(const struct rig *rig, const struct scenario *const *chosen, 
 int run_scenarios(struct rig *rig, const struct scenario *const *chosen, size_t count)
 {
     TEXT_AUTO cache = text_format("%s/accel", rig->dir);
-    time_t start = now();
+    double start = clock_now();
     int code;
 
     if (directory_make(rig->dir) < 0 || directory_make(rig->out) < 0) {

@@ -1,24 +1,16 @@
 #include "chaos.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "evidence.h"
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 double session_seconds(const struct session *session)
 {
-    return now() - session->started;
+    return clock_now() - session->started;
 }
 
 int session_open(struct session *session, const struct scenario *scenario, const char *dir)
@@ -29,7 +21,7 @@ int session_open(struct session *session, const struct scenario *scenario, const
     session->dir = text_copy(dir);
     session->disk_path = text_format("%s/disk.raw", dir);
     session->vars_path = text_format("%s/vars.fd", dir);
-    session->started = now();
+    session->started = clock_now();
     session->timeline = fopen(timeline, "we");
     return session->timeline != NULL ? 0 : -errno;
 }

@@ -1,4 +1,5 @@
 #include "small.h"
+#include "clock.h"
 #include "command.h"
 #include "machine.h"
 #include "text.h"
@@ -218,14 +219,6 @@ static double processor_time(pid_t pid)
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 /* The limits are of work that the machine does and nothing comes of, so that neither a busy host
  * nor a garbage collection that is logged makes a machine look dead. */
 #define WORK_IN_VAIN 8.0  /* a boot takes 3, one that collects 4, and each says something */
@@ -253,12 +246,13 @@ static bool hangs(struct progress *progress, pid_t pid, bool said)
     double work = processor_time(pid);
 
     if (work > progress->work + 0.05 || progress->idle_since == 0) {
-        progress->idle_since = now();
+        progress->idle_since = clock_now();
         progress->work = work;
     }
     if (was_programmed(progress) || said)
         progress->work_then = work;
-    return work - progress->work_then > WORK_IN_VAIN || now() - progress->idle_since > IDLE_SECONDS;
+    return work - progress->work_then > WORK_IN_VAIN ||
+           clock_now() - progress->idle_since > IDLE_SECONDS;
 }
 
 /* To the end of the machine, or until its flash is saved. */

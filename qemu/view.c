@@ -1,17 +1,9 @@
 #include "view.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static size_t size_of(size_t room)
 {
@@ -26,7 +18,7 @@ struct view *view_new(size_t room)
     if (view == MAP_FAILED)
         return NULL;
     view->room = room;
-    view->started = now();
+    view->started = clock_now();
     return view;
 }
 
@@ -52,7 +44,7 @@ void view_begin(struct view_row *row)
 {
     if (row == NULL)
         return;
-    row->started = now();
+    row->started = clock_now();
     row->state = VIEW_RUNNING;
 }
 
@@ -78,7 +70,7 @@ void view_end(struct view_row *row, enum view_state state, const char *said)
     if (row == NULL)
         return;
     snprintf(row->said, sizeof row->said, "%s", said);
-    row->ended = now();
+    row->ended = clock_now();
     row->state = state;
 }
 

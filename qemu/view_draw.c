@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "text.h"
 
 #define NAME_WIDTH 26u
@@ -232,13 +232,11 @@ void view_draw(const struct view *view, bool last)
     static struct view_size before;
     struct view_size size = terminal_size();
     unsigned up = drawn != NULL ? lines_taken(drawn, size.width) : 0, height = size.height;
-    struct timespec time;
     char *text;
 
-    clock_gettime(CLOCK_MONOTONIC, &time);
     if (last)
         size.height = 0;
-    text = view_render(view, &size, (double)time.tv_sec);
+    text = view_render(view, &size, clock_now());
     if (!last && drawn != NULL && strcmp(text, drawn) == 0 && size.width == before.width) {
         free(text);
         return;
