@@ -76,18 +76,11 @@ static int copy_machine(const char *from, const char *to, char **reason)
     TEXT_AUTO disk = text_format("%s/disk.raw", from);
     TEXT_AUTO vars = text_format("%s/vars.fd", from);
     const char *argv[] = {"cp", "--reflink=auto", "--sparse=always", disk, vars, to, NULL};
-    struct output output;
     int error;
 
     directory_remove(to);
     error = directory_make(to);
-    if (error < 0)
-        return error;
-    error = command_run(argv, &output) == 0 ? 0 : -EIO;
-    if (error < 0)
-        text_replace(reason, text_copy(output.err));
-    output_free(&output);
-    return error;
+    return error == 0 ? command_must(argv, reason) : error;
 }
 
 static int put_menu(struct session *session, const char *which)

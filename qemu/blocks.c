@@ -174,14 +174,12 @@ static int run_role(struct proof *proof, const struct lab_setup *setup)
 
 static int run_tool(const char *const argv[])
 {
-    struct output output = {0};
-    int code = command_run(argv, &output);
+    TEXT_AUTO reason = NULL;
+    int error = command_must(argv, &reason);
 
-    if (code != 0)
-        fprintf(stderr, "rig: %s: %s\n", argv[0],
-                code < 0 ? "cannot be run; `make deps` installs it" : output.err);
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
+    if (error < 0)
+        fprintf(stderr, "rig: %s\n", reason);
+    return error;
 }
 
 /* A GPT with one partition, an ESP: that is how Backstop knows it. */

@@ -58,3 +58,28 @@ void output_free(struct output *output)
     free(output->err);
     memset(output, 0, sizeof *output);
 }
+
+static char *complaint(const char *tool, int code, const struct output *output)
+{
+    if (code < 0)
+        return text_format("%s: %s: `make deps` installs it", tool, strerror(-code));
+    return text_format("%s: exit code %d: %s%s", tool, code, output->err, output->out);
+}
+
+int command_must(const char *const argv[], char **reason)
+{
+    struct output output;
+    int code = command_run(argv, &output);
+
+    if (code != 0 && reason != NULL)
+        text_replace(reason, complaint(argv[0], code, &output));
+    output_free(&output);
+    return code == 0 ? 0 : -EIO;
+}
+
+int file_copy(const char *from, const char *to, char **reason)
+{
+    const char *argv[] = {"cp", "--reflink=auto", "--sparse=always", from, to, NULL};
+
+    return command_must(argv, reason);
+}

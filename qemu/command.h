@@ -16,4 +16,10 @@ struct output {
 int command_run(const char *const argv[], struct output *output);
 void output_free(struct output *output);
 
+/* Runs argv, which must end with 0. 0, or -EIO; `reason` (caller frees; may be NULL) is what the
+ * tool said. */
+int command_must(const char *const argv[], char **reason);
+/* Copies a file with its holes. 0, or -EIO with a reason. */
+int file_copy(const char *from, const char *to, char **reason);
+
 #endif

@@ -78,19 +78,6 @@ int disk_open(struct disk *disk, const char *path)
     return error;
 }
 
-/* Runs a tool that must succeed; its complaint becomes the reason. */
-static int tool_run(const char *const argv[], char **reason)
-{
-    struct output output;
-    int code = command_run(argv, &output);
-
-    if (code != 0 && reason != NULL)
-        text_replace(reason,
-                     text_format("%s: exit code %d: %s%s", argv[0], code, output.err, output.out));
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
-}
-
 ext2_filsys disk_root_open(const struct disk *disk, int flags)
 {
     TEXT_AUTO options = text_format("offset=%" PRIu64, disk->root_offset);
@@ -478,11 +465,8 @@ bool esp_has(const struct disk *disk, const char *path)
     TEXT_AUTO image = esp_image(disk);
     TEXT_AUTO name = text_format("::%s", path);
     const char *argv[] = {"mdir", "-b", "-i", image, name, NULL};
-    struct output output;
-    int code = command_run(argv, &output);
 
-    output_free(&output);
-    return code == 0;
+    return command_must(argv, NULL) == 0;
 }
 
 int esp_write(const struct disk *disk, const char *path, const void *bytes, size_t size,
@@ -495,7 +479,7 @@ int esp_write(const struct disk *disk, const char *path, const void *bytes, size
     int error = file_write_temporary(from, bytes, size);
 
     if (error == 0)
-        error = tool_run(argv, reason);
+        error = command_must(argv, reason);
     unlink(from);
     return error;
 }
@@ -506,5 +490,5 @@ int esp_delete(const struct disk *disk, const char *path, char **reason)
     TEXT_AUTO name = text_format("::%s", path);
     const char *argv[] = {"mdeltree", "-i", image, name, NULL};
 
-    return tool_run(argv, reason);
+    return command_must(argv, reason);
 }

@@ -53,31 +53,20 @@ static const struct {
     {"::network-config", "network:\n  config: disabled\n"},
 };
 
-static int run(const char *const argv[], char **reason)
-{
-    struct output output;
-    int code = command_run(argv, &output);
-
-    if (code != 0)
-        text_replace(reason, text_format("%s: exit code %d: %s", argv[0], code, output.err));
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
-}
-
 int enter_seed(const char *path, char **reason)
 {
     const char *make[] = {"mkfs.vfat", "-n", "CIDATA", "-C", path, "1024", NULL};
     int error;
 
     unlink(path);
-    error = run(make, reason);
+    error = command_must(make, reason);
     for (size_t i = 0; i < sizeof seed_files / sizeof *seed_files && error == 0; i++) {
         char from[] = "/tmp/rig-seed-XXXXXX";
         const char *copy[] = {"mcopy", "-i", path, from, seed_files[i].name, NULL};
 
         error = file_write_temporary(from, seed_files[i].text, strlen(seed_files[i].text));
         if (error == 0)
-            error = run(copy, reason);
+            error = command_must(copy, reason);
         unlink(from);
     }
     return error;

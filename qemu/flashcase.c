@@ -226,18 +226,6 @@ static int points_find(struct flash_log *log, char **reason)
 
 /* ---- the log ---------------------------------------------------------------------------- */
 
-static int copy(const char *from, const char *to, char **reason)
-{
-    const char *argv[] = {"cp", "--sparse=always", from, to, NULL};
-    struct output output;
-    int code = command_run(argv, &output);
-
-    if (code != 0)
-        text_replace(reason, text_copy(output.err));
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
-}
-
 static int age(const char *vars)
 {
     struct nvram nvram;
@@ -287,7 +275,7 @@ static int machine_make(const struct flash_run *run, const char *dir, char **rea
     int error = small_disk_make(disk, run->stage, run->next, reason);
 
     if (error == 0)
-        error = copy(OVMF_VARS, vars, reason);
+        error = file_copy(OVMF_VARS, vars, reason);
     if (error == 0)
         error = boot_named(dir, "retire", NULL, reason);
     return error == 0 ? small_slots(disk, reason) : error;
@@ -305,9 +293,9 @@ static int log_boot(const char *dir, const char *name, char **reason)
     int error = conf_named(disk, name, reason);
 
     if (error == 0)
-        error = copy(disk, before, reason);
+        error = file_copy(disk, before, reason);
     if (error == 0)
-        error = copy(vars, start, reason);
+        error = file_copy(vars, start, reason);
     if (error == 0)
         error = boot_named(dir, name, writes, reason);
     if (error == 0 && (rename(disk, after) < 0 || rename(vars, end) < 0))

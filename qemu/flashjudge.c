@@ -311,9 +311,7 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     TEXT_AUTO reason = NULL;
-    const char *argv[] = {"cp", "--sparse=always", from, disk, NULL};
     uint8_t *flash = malloc(log->log.size + 1);
-    struct output output;
     int error;
 
     if (flash == NULL)
@@ -322,10 +320,8 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
     flashlog_apply(&log->log, flash, 0, programs);
     error = file_write(vars, flash, log->log.size);
     free(flash);
-    if (error == 0) {
-        error = command_run(argv, &output) == 0 ? 0 : -EIO;
-        output_free(&output);
-    }
+    if (error == 0)
+        error = file_copy(from, disk, &reason);
     if (error == 0 && retires && log->flash_case->guid == guid_global) {
         small_delete(disk, "/EFI/backstop/ledger.esp");
         small_delete(disk, "/EFI/backstop/receipt.esp");

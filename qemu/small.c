@@ -1,6 +1,7 @@
 #include "small.h"
 #include "clock.h"
 #include "command.h"
+#include "disk.h"
 #include "machine.h"
 #include "text.h"
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 /* As image/mkdisk.sh has them: a boot entry names the partition by these. */
+#define ESP_AT 1048576u
 #define ESP_MIB 64
 #define LABEL_ID "0bac5709-0000-4000-8000-000000000000"
 #define ESP_ID "0bac5709-0000-4000-8000-000000000001"
@@ -20,22 +22,10 @@
 
 /* ---- disk ------------------------------------------------------------------------------- */
 
-/* Runs it; a reason where it fails, with what it said. */
-static int tool(const char *const argv[], char **reason)
-{
-    struct output output;
-    int code = command_run(argv, &output);
-
-    if (code != 0)
-        text_replace(reason, text_format("%s: %s", argv[0], output.err));
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
-}
-
 static int shell(char *script, char **reason)
 {
     const char *argv[] = {"sh", "-ec", script, NULL};
-    int error = tool(argv, reason);
+    int error = command_must(argv, reason);
 
     free(script);
     return error;
@@ -60,7 +50,7 @@ int small_put(const char *disk, const char *file, const char *path, char **reaso
     TEXT_AUTO to = text_format("::%s", path);
     const char *argv[] = {"mcopy", "-D", "o", "-i", image, file, to, NULL};
 
-    return tool(argv, reason);
+    return command_must(argv, reason);
 }
 
 int small_put_bytes(const char *disk, const void *bytes, size_t size, const char *path,
@@ -79,19 +69,9 @@ int small_put_bytes(const char *disk, const void *bytes, size_t size, const char
 
 char *small_get(const char *disk, const char *path, size_t *size)
 {
-    TEXT_AUTO image = text_format("%s@@1M", disk);
-    TEXT_AUTO from = text_format("::%s", path);
-    const char *argv[] = {"mtype", "-i", image, from, NULL};
-    struct output output;
-    char *found = NULL;
+    const struct disk small = {.path = disk, .esp_offset = ESP_AT};
 
-    if (command_run(argv, &output) == 0) {
-        found = output.out;
-        *size = output.out_size;
-        output.out = NULL;
-    }
-    output_free(&output);
-    return found;
+    return esp_read(&small, path, size);
 }
 
 void small_delete(const char *disk, const char *path)
@@ -99,9 +79,8 @@ void small_delete(const char *disk, const char *path)
     TEXT_AUTO image = text_format("%s@@1M", disk);
     TEXT_AUTO what = text_format("::%s", path);
     const char *argv[] = {"mdel", "-i", image, what, NULL};
-    TEXT_AUTO ignored = NULL;
 
-    tool(argv, &ignored);
+    (void)command_must(argv, NULL);
 }
 
 int small_conf(const char *disk, const char *name, bool retire, char **reason)

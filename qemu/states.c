@@ -77,20 +77,15 @@ static const struct scenario *provider_of(const struct rig *rig, const char *sta
 int directory_make(const char *dir)
 {
     const char *argv[] = {"mkdir", "-p", dir, NULL};
-    struct output output;
-    int code = command_run(argv, &output);
 
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
+    return command_must(argv, NULL);
 }
 
 void directory_remove(const char *dir)
 {
     const char *argv[] = {"rm", "-rf", dir, NULL};
-    struct output output;
 
-    command_run(argv, &output);
-    output_free(&output);
+    (void)command_must(argv, NULL);
 }
 
 /* The base's name is a hash of what went into it; its size and time tell a rebuilt one. */
@@ -183,18 +178,6 @@ char *state_key(const struct rig *rig, const char *state, const char *more, char
     return error == 0 ? text_copy(hex) : NULL;
 }
 
-static int copy_file(const char *from, const char *to, char **reason)
-{
-    const char *argv[] = {"cp", "--reflink=auto", "--sparse=always", from, to, NULL};
-    struct output output;
-    int code = command_run(argv, &output);
-
-    if (code != 0)
-        text_replace(reason, text_format("%s", output.err));
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
-}
-
 int state_copy(const struct rig *rig, const char *name, const char *dir, char **reason)
 {
     bool base = strcmp(name, "base") == 0;
@@ -209,8 +192,8 @@ int state_copy(const struct rig *rig, const char *name, const char *dir, char **
         return -ENOENT;
     disk = text_format("%s/%s", from, base ? "base.raw" : "disk.raw");
     vars = base ? text_copy(OVMF_VARS) : text_format("%s/vars.fd", from);
-    error = copy_file(disk, to_disk, reason);
-    return error == 0 ? copy_file(vars, to_vars, reason) : error;
+    error = file_copy(disk, to_disk, reason);
+    return error == 0 ? file_copy(vars, to_vars, reason) : error;
 }
 
 /* Only one of each state is kept: the disks are large. */

@@ -9,22 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static int run(const char *const argv[], char **reason)
-{
-    struct output output;
-    int code = command_run(argv, &output);
-
-    if (code != 0)
-        text_replace(reason, text_format("%s: exit code %d: %s", argv[0], code, output.err));
-    output_free(&output);
-    return code == 0 ? 0 : -EIO;
-}
-
+/* A file or a tree; links are what they lead to. */
 static int copy(const char *from, const char *to, char **reason)
 {
     const char *argv[] = {"cp", "-RL", from, to, NULL};
 
-    return run(argv, reason);
+    return command_must(argv, reason);
 }
 
 /* Files of the caller's by their own names, in a directory of the payload. */
@@ -43,7 +33,7 @@ static int stage_directory(const char *path, const char *to, char **reason)
     const char *argv[] = {"tar",         "-C",  path, "--owner=0", "--group=0", "--numeric-owner",
                           "--sort=name", "-cf", to,   ".",         NULL};
 
-    return run(argv, reason);
+    return command_must(argv, reason);
 }
 
 static int stage_update(const char *dir, const struct update *update, size_t number, char **reason)
@@ -95,7 +85,7 @@ static int payload_make(const struct trial *trial, const char *parts, char **rea
     if (error == 0)
         error = stage_updates(trial, updates, reason);
     if (error == 0)
-        error = run(argv, reason);
+        error = command_must(argv, reason);
     directory_remove(stage);
     return error;
 }
@@ -165,7 +155,7 @@ static int brought_disk(struct trial *trial, char **reason)
 {
     int error = image_copy(trial->options->image, trial->session.disk_path, reason);
 
-    return error == 0 ? copy(OVMF_VARS, trial->session.vars_path, reason) : error;
+    return error == 0 ? file_copy(OVMF_VARS, trial->session.vars_path, reason) : error;
 }
 
 int trial_stage(struct trial *trial, char **reason)

@@ -11,6 +11,7 @@
 
 #include "../qemu/command.h"
 #include "../qemu/disk_fs.h"
+#include "../qemu/small.h"
 
 #define FILE_PATH "/a/b.dat"
 
@@ -19,11 +20,10 @@ static void sh(const char *what, const char *dir)
 {
     TEXT_AUTO command = text_format("PATH=$PATH:/usr/sbin:/sbin; set -e; cd %s; %s", dir, what);
     const char *argv[] = {"sh", "-c", command, NULL};
-    struct output output;
+    TEXT_AUTO reason = NULL;
 
-    if (command_run(argv, &output) != 0)
-        fail_msg("%s: %s%s", command, output.out, output.err);
-    output_free(&output);
+    if (command_must(argv, &reason) < 0)
+        fail_msg("%s: %s", command, reason);
 }
 
 struct world {
@@ -119,11 +119,37 @@ static void no_block_that_root_could_have(void **state)
     is_consistent(world);
 }
 
+/* The rig's small disk: what is put there is read again, and gone once it is deleted. */
+static void files_of_the_small_disk(void **state)
+{
+    const struct world *world = *state;
+    TEXT_AUTO disk = text_format("%s/small", world->dir);
+    TEXT_AUTO loader = text_format("%s/root/a/b.dat", world->dir);
+    TEXT_AUTO reason = NULL;
+    TEXT_AUTO stage = NULL;
+    TEXT_AUTO odd = NULL;
+    size_t size = 0;
+
+    if (small_disk_make(disk, loader, loader, &reason) < 0 ||
+        small_put_bytes(disk, "a\0b\r\n", 5, "/EFI/test/odd", &reason) < 0)
+        fail_msg("%s", reason);
+    stage = small_get(disk, SMALL_STAGE, &size);
+    assert_int_equal(size, 10);
+    assert_string_equal(stage, "0123456789");
+    odd = small_get(disk, "/EFI/test/odd", &size);
+    assert_int_equal(size, 5);
+    assert_memory_equal(odd, "a\0b\r\n", 5);
+    small_delete(disk, "/EFI/test/odd");
+    assert_null(small_get(disk, "/EFI/test/odd", &size));
+    unlink(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rot, make, unmake),
         cmocka_unit_test_setup_teardown(no_block_that_root_could_have, make, unmake),
+        cmocka_unit_test_setup_teardown(files_of_the_small_disk, make, unmake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
