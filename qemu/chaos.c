@@ -5,6 +5,7 @@
  * how seeds are drawn. A rerun goes on behind the seeds that are there.
  */
 #include "chaos.h"
+#include "child.h"
 #include "clock.h"
 #include "run.h"
 #include "shrink.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -316,7 +316,7 @@ static void set_end(const struct chaos *chaos)
 
 static int start_seed(const struct chaos *chaos, struct under_way *under_way, long seed)
 {
-    pid_t parent = getpid(), pid = fork();
+    pid_t pid = child_fork();
 
     if (pid < 0)
         return -errno;
@@ -325,9 +325,6 @@ static int start_seed(const struct chaos *chaos, struct under_way *under_way, lo
         under_way->runs[under_way->count++].seed = seed;
         return 0;
     }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_FAILED);
     set_end(chaos);
     _exit(one_seed(chaos, seed) == 0 ? EXIT_PASSED : EXIT_FAILED);
 }

@@ -4,6 +4,7 @@
  * Results lie in DIR/points-KEY.jsonl, a line a point; KEY is a hash over what is under test, so a
  * run goes on where one of the same things ended. Points with the same flash are judged once.
  */
+#include "child.h"
 #include "clock.h"
 #include "flash.h"
 #include "run.h"
@@ -12,11 +13,9 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <json-c/json.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,13 +224,10 @@ static int judge_one(const struct options *options, const struct flash_log *log,
 static int start_one(const struct options *options, const struct flash_log *log,
                      struct results *results, size_t programs, const char *flash)
 {
-    pid_t parent = getpid(), pid = fork();
+    pid_t pid = child_fork();
 
     if (pid != 0)
         return pid > 0 ? 0 : -errno;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_FAILED);
     _exit(judge_one(options, log, results, programs, flash) == 0 ? EXIT_PASSED : EXIT_FAILED);
 }
 

@@ -1,5 +1,6 @@
 /* labmachine.c - see labmachine.h */
 #include "labmachine.h"
+#include "child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,13 +72,11 @@ static void add_disks(struct arguments *arguments, const struct lab_setup *setup
 }
 
 /* Between fork and exec: only what is safe there. Does not return. */
-static void child_exec(char *const argv[], int out, pid_t parent)
+static void child_exec(char *const argv[], int out)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
-        dup2(out, 2) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
         _exit(127);
     execvp(argv[0], argv);
     _exit(127);
@@ -87,13 +85,13 @@ static void child_exec(char *const argv[], int out, pid_t parent)
 static pid_t start(const struct lab_setup *setup, int out)
 {
     struct arguments arguments = {0};
-    pid_t parent = getpid(), pid;
+    pid_t pid;
 
     add_machine(&arguments, setup);
     add_disks(&arguments, setup);
-    pid = fork();
+    pid = child_fork();
     if (pid == 0)
-        child_exec(arguments.items, out, parent);
+        child_exec(arguments.items, out);
     for (size_t i = 0; i < arguments.count; i++)
         free(arguments.items[i]);
     return pid;

@@ -1,4 +1,5 @@
 #include "machine.h"
+#include "child.h"
 #include "clock.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -169,14 +169,12 @@ static void add_streams(struct arguments *arguments, const struct machine_setup 
 
 /* Between fork and exec: only what is safe there. Does not return. */
 static void child_exec(const struct machine_setup *setup, char *const argv[],
-                       const int ends[MACHINE_STREAMS], pid_t parent)
+                       const int ends[MACHINE_STREAMS])
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int errors = open(setup->errors, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent || null < 0 || errors < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
-        dup2(errors, 2) < 0)
+    if (null < 0 || errors < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(errors, 2) < 0)
         _exit(127);
     for (int i = 0; i < MACHINE_STREAMS; i++)
         if (dup2(ends[i], CHILD_FD + i) < 0)
@@ -213,7 +211,7 @@ static int spawn(struct machine *machine, const struct machine_setup *setup,
                  int ends[MACHINE_STREAMS])
 {
     struct arguments arguments = {0};
-    pid_t parent = getpid(), pid;
+    pid_t pid;
 
     if (setup->small)
         add_small_platform(&arguments);
@@ -223,9 +221,9 @@ static int spawn(struct machine *machine, const struct machine_setup *setup,
     add_extras(&arguments, setup);
     add_streams(&arguments, setup);
     arguments.items[arguments.count] = NULL;
-    pid = fork();
+    pid = child_fork();
     if (pid == 0)
-        child_exec(setup, arguments.items, ends, parent);
+        child_exec(setup, arguments.items, ends);
     arguments_free(&arguments);
     if (pid < 0)
         return -errno;

@@ -5,15 +5,14 @@
  * resumes takes such a result as it stands.
  */
 #include "run.h"
+#include "child.h"
 #include "clock.h"
 #include "report.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -106,25 +105,12 @@ static int run_one(const struct rig *rig, const struct scenario *scenario, struc
     return error;
 }
 
-/* 0 in the new process, which dies with this one. */
-static pid_t fork_bound(void)
-{
-    pid_t parent = getpid(), pid = fork();
-
-    if (pid != 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(EXIT_FAILED);
-    return 0;
-}
-
 static pid_t start_one(const struct rig *rig, const struct scenario *scenario, struct view_row *row)
 {
     pid_t pid;
 
     view_begin(row);
-    pid = fork_bound();
+    pid = child_fork();
     if (pid == 0)
         _exit(run_one(rig, scenario, row) == 0 ? EXIT_PASSED : EXIT_FAILED);
     if (pid < 0)
@@ -248,7 +234,7 @@ static int prepare_states(const struct rig *rig, const struct scenario *const *c
 static int prepare(const struct rig *rig, const struct scenario *const *chosen, size_t count)
 {
     TEXT_AUTO reason = NULL;
-    pid_t pid = rig->view != NULL ? fork_bound() : -1;
+    pid_t pid = rig->view != NULL ? child_fork() : -1;
     bool ready;
 
     if (pid > 0) {
