@@ -3,6 +3,7 @@
  */
 #include "check.h"
 #include "cut.h"
+#include "every_change.h"
 #include "quarantine.h"
 #include "recover.h"
 #include "journal.h"
@@ -42,128 +43,10 @@ static int recover_world(const struct world *world, enum rung rung, struct recov
 
 /* ---- the tree ---- */
 
-static void own(const struct world *world, const char *path, uid_t uid, gid_t gid)
-{
-    if (geteuid() == 0 && lchown(world_path(world, path), uid, gid) < 0)
-        abort();
-}
-
-static void note(const struct world *world, const char *path, const char *value)
-{
-    if (geteuid() == 0 &&
-        setxattr(world_path(world, path), "trusted.note", value, strlen(value), 0) < 0)
-        abort();
-}
-
-static void sparse(const struct world *world, const char *path, char fill)
-{
-    world_file(world, path, "", 0600);
-    int fd = open(world_path(world, path), O_WRONLY);
-    if (fd < 0 || ftruncate(fd, 1 << 20) < 0 || pwrite(fd, &fill, 1, 900000) != 1)
-        abort();
-    close(fd);
-    world_time(world, path, WORLD_TIME);
-}
-
-static void make_sets(const struct world *world)
-{
-    world_dirs(world, "/etc/backstop/sets.d");
-    world_file(world, "/etc/backstop/sets.d/acme.conf",
-               "[set]\nclass=content\npath=/opt/acme/**\nnever=/opt/acme/identity\n"
-               "never=/opt/acme/mixed/identity\ndriver=acme-sensor\n",
-               0644);
-    world_file(world, "/etc/backstop/sets.d/kmod.conf",
-               "[set]\nclass=driver\npath=/opt/kmod/**\ndriver=acme_kmod\n", 0644);
-}
-
-static void hard_link(const struct world *world, const char *from, const char *to)
-{
-    if (link(world_path(world, from), world_path(world, to)) < 0)
-        abort();
-}
-
-/* As it stood when it was good. */
-static void make_good(const struct world *world)
-{
-    make_sets(world);
-    world_dirs(world, "/opt/acme/sub");
-    world_dirs(world, "/opt/acme/dir-to-file/below");
-    world_dirs(world, "/opt/acme/dir-to-link");
-    world_dirs(world, "/opt/acme/owned");
-    world_dirs(world, "/opt/kmod");
-    world_file(world, "/opt/acme/altered", "version 290\n", 0640);
-    own(world, "/opt/acme/altered", 12, 34);
-    note(world, "/opt/acme/altered", "good");
-    world_file(world, "/opt/acme/gone", "was here\n", 0600);
-    world_file(world, "/opt/acme/sub/gone", "was deeper\n", 0444);
-    chmod(world_path(world, "/opt/acme/sub"), 0750);
-    own(world, "/opt/acme/sub", 1, 2);
-    world_link(world, "/opt/acme/link", "altered");
-    world_file(world, "/opt/acme/file-to-dir", "a file\n", 0644);
-    world_file(world, "/opt/acme/file-to-link", "a file too\n", 0644);
-    world_file(world, "/opt/acme/dir-to-file/below/x", "x\n", 0644);
-    world_file(world, "/opt/acme/dir-to-link/y", "y\n", 0644);
-    world_link(world, "/opt/acme/link-to-file", "nowhere");
-    world_file(world, "/opt/acme/hard-a", "both altered\n", 0644);
-    hard_link(world, "/opt/acme/hard-a", "/opt/acme/hard-b");
-    world_file(world, "/opt/acme/hard-c", "one altered\n", 0644);
-    hard_link(world, "/opt/acme/hard-c", "/opt/acme/hard-d");
-    world_file(world, "/opt/acme/mode", "same bytes\n", 04755);
-    world_file(world, "/opt/acme/owned/z", "z\n", 0644);
-    chmod(world_path(world, "/opt/acme/owned"), 0711);
-    note(world, "/opt/acme/owned", "good");
-    world_file(world, "/opt/acme/identity", "sensor 1\n", 0600);
-    sparse(world, "/opt/acme/sparse", 'a');
-    world_file(world, "/opt/acme/same", "same\n", 0644);
-    world_file(world, "/opt/kmod/acme.ko", "driver 1\n", 0644);
-    world_time(world, "/opt/acme/sub", WORLD_TIME - 5);
-}
-
-static void remove_in(const struct world *world, const char *path)
-{
-    world_run("rm -rf", world_path(world, path), "");
-}
-
-/* The faulty update: every kind of change. */
-static void make_faulty(const struct world *world)
-{
-    world_file(world, "/opt/acme/altered", "version 291\n", 0600);
-    own(world, "/opt/acme/altered", 99, 99);
-    note(world, "/opt/acme/altered", "bad");
-    remove_in(world, "/opt/acme/gone");
-    remove_in(world, "/opt/acme/sub");
-    world_link(world, "/opt/acme/link", "elsewhere");
-    remove_in(world, "/opt/acme/file-to-dir");
-    world_dirs(world, "/opt/acme/file-to-dir/deep");
-    world_file(world, "/opt/acme/file-to-dir/deep/f", "f\n", 0644);
-    world_link(world, "/opt/acme/file-to-link", "same");
-    remove_in(world, "/opt/acme/dir-to-file");
-    world_file(world, "/opt/acme/dir-to-file", "no directory\n", 0644);
-    remove_in(world, "/opt/acme/dir-to-link");
-    world_link(world, "/opt/acme/dir-to-link", "owned");
-    world_file(world, "/opt/acme/link-to-file", "no link\n", 0644);
-    world_file(world, "/opt/acme/hard-a", "new a\n", 0644);
-    world_file(world, "/opt/acme/hard-b", "new b\n", 0644);
-    world_file(world, "/opt/acme/hard-c", "new c\n", 0644);
-    chmod(world_path(world, "/opt/acme/mode"), 0600);
-    chmod(world_path(world, "/opt/acme/owned"), 0700);
-    note(world, "/opt/acme/owned", "bad");
-    world_file(world, "/opt/acme/identity", "sensor 2\n", 0600);
-    sparse(world, "/opt/acme/sparse", 'b');
-    world_file(world, "/opt/acme/new", "new\n", 0644);
-    world_dirs(world, "/opt/acme/new-tree/below");
-    world_file(world, "/opt/acme/new-tree/a", "a\n", 0644);
-    world_file(world, "/opt/acme/new-tree/below/b", "b\n", 0644);
-    world_dirs(world, "/opt/acme/mixed");
-    world_file(world, "/opt/acme/mixed/identity", "mine\n", 0644);
-    world_file(world, "/opt/acme/mixed/c", "c\n", 0644);
-    world_file(world, "/opt/kmod/acme.ko", "driver 2\n", 0644);
-}
-
 /* What there is after a recovery: the good tree, with what is never touched as it was. */
 static void make_expected(const struct world *world)
 {
-    make_good(world);
+    every_change_good(world->root);
     world_file(world, "/opt/acme/identity", "sensor 2\n", 0600);
     world_dirs(world, "/opt/acme/mixed");
     world_file(world, "/opt/acme/mixed/identity", "mine\n", 0644);
@@ -182,9 +65,9 @@ static char *expected_tree(void)
 static void make_crashing(struct world *world)
 {
     world_make(world);
-    make_good(world);
+    every_change_good(world->root);
     world_take_good(world);
-    make_faulty(world);
+    every_change_faulty(world->root);
 }
 
 /* Suspects as the quarantine lists them, without ids where a refused call may have moved them. */
@@ -276,7 +159,7 @@ static void everything_is_put_back(void **state)
     assert_int_equal(lstat(world_path(&world, "/opt/acme/sub"), &st), 0);
     assert_int_equal(st.st_mtim.tv_sec, WORLD_TIME - 5);
     assert_int_equal(lstat(world_path(&world, "/opt/acme/sparse"), &st), 0);
-    assert_true(st.st_blocks * 512 < 1 << 19);
+    assert_true(st.st_blocks * 512 < 1 << 17);
 
     struct place place;
     struct quarantine list;
@@ -345,7 +228,7 @@ static void nothing_changed_is_left_alone(void **state)
         struct world world;
         struct recover_result result;
         world_make(&world);
-        make_good(&world);
+        every_change_good(world.root);
         world_take_good(&world);
         char *before = world_seen(&world, "", "journal");
         assert_int_equal(recover_world(&world, rows[i].rung, &result), 0);
@@ -365,8 +248,8 @@ static void without_a_good_generation_nothing_is_touched(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
-    make_faulty(&world);
+    every_change_good(world.root);
+    every_change_faulty(world.root);
     char *before = world_seen(&world, "/opt", NULL);
     assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
     assert_int_equal(result.applied, APPLIED_NOTHING);
@@ -384,7 +267,7 @@ static void damage_object(const struct world *world, const char *text)
     int fd = open(world_path(world, "/tmp-text"), O_RDONLY);
     assert_int_equal(io_copy_hash(fd, -1, digest), 0);
     close(fd);
-    remove_in(world, "/tmp-text");
+    plant_remove(world->root, "/tmp-text");
     hex_of(digest, SHA256_SIZE, hex);
     snprintf(path, sizeof path, STATE_DIR "/store/%.2s/%s", hex, hex + 2);
     assert_true(world_has(world, path));
@@ -397,7 +280,7 @@ static void a_damaged_object_gives_way_to_an_older_version(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     uint32_t first = world_take_good(&world);
     world_file(&world, "/opt/acme/altered", "version 290b\n", 0640);
     assert_int_not_equal(world_take_good(&world), first);
@@ -425,20 +308,20 @@ static void a_set_with_a_lost_content_goes_back_as_a_whole(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_file(&world, "/opt/acme/c290", "channel 290\n", 0640);
     world_link(&world, "/opt/acme/now", "c290");
     world_take_good(&world);
     world_file(&world, "/opt/kmod/new.ko", "came later\n", 0644);
-    remove_in(&world, "/opt/acme/c290");
+    plant_remove(world.root, "/opt/acme/c290");
     world_file(&world, "/opt/acme/c292", "channel 292\n", 0640);
-    remove_in(&world, "/opt/acme/now");
+    plant_remove(world.root, "/opt/acme/now");
     world_link(&world, "/opt/acme/now", "c292");
     world_take_good(&world);
     damage_object(&world, "channel 292\n");
-    remove_in(&world, "/opt/acme/c292");
+    plant_remove(world.root, "/opt/acme/c292");
     world_file(&world, "/opt/acme/c291", "channel 291\n", 0640);
-    remove_in(&world, "/opt/acme/now");
+    plant_remove(world.root, "/opt/acme/now");
     world_link(&world, "/opt/acme/now", "c291");
     for (int i = 0; i < 2; i++) {
         assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
@@ -457,7 +340,7 @@ static void no_good_version_left_takes_the_suspect_out(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_take_good(&world);
     damage_object(&world, "driver 1\n");
     world_file(&world, "/opt/kmod/acme.ko", "driver 2\n", 0644);
@@ -475,16 +358,16 @@ static void what_is_not_mounted_is_not_gone(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_take_good(&world);
     world_file(&world, "/etc/fstab", "UUID=1 / ext4 defaults 0 1\nUUID=2 /opt ext4 defaults 0 2\n",
                0644);
-    remove_in(&world, "/opt");
+    plant_remove(world.root, "/opt");
     world_dirs(&world, "/opt");
     assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
     assert_int_equal(result.applied, APPLIED_NOTHING);
     assert_false(world_has(&world, "/opt/acme"));
-    remove_in(&world, "/etc/fstab");
+    plant_remove(world.root, "/etc/fstab");
     assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
     assert_int_equal(result.applied, APPLIED_PUT_BACK);
     assert_string_equal(world_text(&world, "/opt/acme/sub/gone"), "was deeper\n");
@@ -515,11 +398,11 @@ static void what_a_set_no_longer_names_is_not_gone(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_take_good(&world);
     world_file(&world, "/etc/backstop/sets.d/acme.conf",
                "[set]\nclass=content\npath=/opt/acme/alt*\n", 0644);
-    remove_in(&world, "/opt/acme/gone");
+    plant_remove(world.root, "/opt/acme/gone");
     char *before = world_seen(&world, "/opt/acme/sub", NULL);
     assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
     assert_int_equal(result.suspects, 1);
@@ -539,7 +422,7 @@ static void a_giant_suspect_is_moved_unread(void **state)
     struct quarantine list;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_take_good(&world);
     world_file(&world, "/opt/acme/giant", "", 0644);
     assert_int_equal(truncate(world_path(&world, "/opt/acme/giant"), (off_t)5 << 30), 0);
@@ -561,7 +444,7 @@ static void a_later_rung_goes_on_with_the_ids(void **state)
     struct recover_result result;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_take_good(&world);
     world_file(&world, "/opt/acme/altered", "version 291\n", 0640);
     assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
@@ -771,7 +654,7 @@ static void power_is_cut_or_a_call_refused(void **state)
 static void make_directory_altered(struct world *world)
 {
     world_make(world);
-    make_good(world);
+    every_change_good(world->root);
     world_take_good(world);
     chmod(world_path(world, "/opt/acme/owned"), 0700);
 }
@@ -816,7 +699,7 @@ static void full_disk_gives_up_the_reserve(void **state)
     struct place place;
     (void)state;
     world_make(&world);
-    make_good(&world);
+    every_change_good(world.root);
     world_open(&world, &place);
     assert_int_equal(reserve_keep(&place), 0);
     assert_int_equal(reserve_keep(&place), 0);

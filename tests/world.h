@@ -16,8 +16,9 @@
 #include <unistd.h>
 #include "good.h"
 #include "io.h"
+#include "plant.h"
 
-#define WORLD_TIME 1500000000 /* of every file that world_file() makes */
+#define WORLD_TIME PLANT_TIME /* of every file that world_file() makes */
 
 struct world {
     char root[128];
@@ -59,45 +60,28 @@ static inline void world_copy(const struct world *from, struct world *to)
 
 static inline char *world_path(const struct world *world, const char *path)
 {
-    static char full[4][512];
-    static unsigned turn;
-    char *out = full[turn++ % 4];
-    snprintf(out, sizeof full[0], "%s%s", world->root, path);
-    return out;
+    return plant_path(world->root, path);
 }
 
 static inline void world_dirs(const struct world *world, const char *path)
 {
-    if (io_mkdir_p(AT_FDCWD, world_path(world, path), 0755) < 0)
-        abort();
+    plant_dirs(world->root, path);
 }
 
 static inline void world_time(const struct world *world, const char *path, long second)
 {
-    struct timespec times[2] = {{.tv_sec = second}, {.tv_sec = second, .tv_nsec = 123456789}};
-    if (utimensat(AT_FDCWD, world_path(world, path), times, AT_SYMLINK_NOFOLLOW) < 0)
-        abort();
+    plant_time(world->root, path, second);
 }
 
-/* Replaced whole, as updaters do: a new inode. */
 static inline void world_file(const struct world *world, const char *path, const char *text,
                               mode_t mode)
 {
-    char *full = world_path(world, path);
-    unlink(full);
-    FILE *file = fopen(full, "w");
-    if (!file || fputs(text, file) < 0 || fclose(file) != 0 || chmod(full, mode) < 0)
-        abort();
-    world_time(world, path, WORLD_TIME);
+    plant_file(world->root, path, text, mode);
 }
 
 static inline void world_link(const struct world *world, const char *path, const char *target)
 {
-    char *full = world_path(world, path);
-    unlink(full);
-    if (symlink(target, full) < 0)
-        abort();
-    world_time(world, path, WORLD_TIME);
+    plant_link(world->root, path, target);
 }
 
 static inline bool world_has(const struct world *world, const char *path)

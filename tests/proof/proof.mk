@@ -19,7 +19,7 @@ all: $(PROOF_CALLS)
 $(B)/tests/proof/%.o: tests/proof/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) -Itests/proof -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) -Itests/proof -Itests -c -o $@ $<
 
 $(PROOF_CALLS): $(PROOF_CALLS_OBJS) $(B)/core/libcore.a
 	$(call say,LD,$@)
