@@ -55,28 +55,48 @@ static void make(struct world *world, const char *where)
     world_dirs(world, "/opt/acme");
 }
 
-static double time_floor(const char *where)
+/* The files in one directory and an empty one beside it, both open, all durable. */
+struct two_directories {
+    int from, to;
+    double start;
+};
+
+static struct two_directories floor_begin(const char *where, int version)
 {
     struct world world;
-    char name[32];
     make(&world, where);
-    make_files(&world, 1);
+    make_files(&world, version);
     world_dirs(&world, "/held");
-    int from = open(world_path(&world, "/opt/acme"), O_RDONLY | O_DIRECTORY);
-    int to = open(world_path(&world, "/held"), O_RDONLY | O_DIRECTORY);
+    struct two_directories two = {
+        .from = open(world_path(&world, "/opt/acme"), O_RDONLY | O_DIRECTORY),
+        .to = open(world_path(&world, "/held"), O_RDONLY | O_DIRECTORY),
+    };
     sync();
-    double start = now();
+    two.start = now();
+    return two;
+}
+
+/* The time until both are durable. */
+static double floor_end(const struct two_directories *two)
+{
+    if (fsync(two->from) < 0 || fsync(two->to) < 0)
+        abort();
+    double took = now() - two->start;
+    close(two->from);
+    close(two->to);
+    return took;
+}
+
+static double time_floor(const char *where)
+{
+    char name[32];
+    struct two_directories two = floor_begin(where, 1);
     for (int i = 0; i < FILES; i++) {
         snprintf(name, sizeof name, "channel-%03d.bin", i);
-        if (renameat(from, name, to, name) < 0)
+        if (renameat(two.from, name, two.to, name) < 0)
             abort();
     }
-    if (fsync(from) < 0 || fsync(to) < 0)
-        abort();
-    double took = now() - start;
-    close(from);
-    close(to);
-    return took;
+    return floor_end(&two);
 }
 
 static void write_file(int dir_fd, const char *name, const char *text)
@@ -88,33 +108,21 @@ static void write_file(int dir_fd, const char *name, const char *text)
 
 static double time_made_floor(const char *where)
 {
-    struct world world;
     char name[32], text[64];
-    make(&world, where);
-    make_files(&world, 2);
-    world_dirs(&world, "/held");
-    int from = open(world_path(&world, "/opt/acme"), O_RDONLY | O_DIRECTORY);
-    int to = open(world_path(&world, "/held"), O_RDONLY | O_DIRECTORY);
-    sync();
-    double start = now();
+    struct two_directories two = floor_begin(where, 2);
     for (int i = 0; i < FILES; i++) {
         snprintf(name, sizeof name, "channel-%03d.bin", i);
         snprintf(text, sizeof text, "content %d of %d\n", 1, i);
-        write_file(to, name, text);
+        write_file(two.to, name, text);
     }
-    if (syncfs(to) < 0)
+    if (syncfs(two.to) < 0)
         abort();
     for (int i = 0; i < FILES; i++) {
         snprintf(name, sizeof name, "channel-%03d.bin", i);
-        if (renameat2(to, name, from, name, RENAME_EXCHANGE) < 0)
+        if (renameat2(two.to, name, two.from, name, RENAME_EXCHANGE) < 0)
             abort();
     }
-    if (fsync(from) < 0 || fsync(to) < 0)
-        abort();
-    double took = now() - start;
-    close(from);
-    close(to);
-    return took;
+    return floor_end(&two);
 }
 
 static void make_faulty(struct world *world, const char *where)
