@@ -7,12 +7,12 @@
 #include "chaos.h"
 #include "child.h"
 #include "clock.h"
+#include "points.h"
 #include "run.h"
 #include "shrink.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,17 +158,6 @@ static void shrink_and_print(const struct chaos *chaos, const struct sequence *s
 
 /* results */
 
-static int append_line(const char *path, const char *line)
-{
-    FILE *file = fopen(path, "ae");
-    int error;
-
-    if (file == NULL)
-        return -errno;
-    error = fprintf(file, "%s\n", line) < 0 ? -EIO : 0;
-    return fclose(file) == 0 ? error : -EIO;
-}
-
 static int keep(const struct chaos *chaos, const char *name, const struct outcome *outcome)
 {
     struct json_object *object = json_object_new_object();
@@ -181,9 +170,7 @@ static int keep(const struct chaos *chaos, const char *name, const struct outcom
     json_object_object_add(object, "cpu-seconds", json_object_new_int64((int64_t)outcome->cpu));
     json_object_object_add(
         object, "detail", outcome->detail != NULL ? json_object_new_string(outcome->detail) : NULL);
-    error = append_line(chaos->points,
-                        json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(object);
+    error = points_append(chaos->points, object);
     if (error < 0)
         fprintf(stderr, "rig: %s: %s\n", chaos->points, strerror(-error));
     return error;
@@ -193,26 +180,10 @@ static int keep(const struct chaos *chaos, const char *name, const struct outcom
 static struct json_object *results_read(const struct chaos *chaos)
 {
     struct json_object *results = json_object_new_object();
-    TEXT_AUTO text = file_read(chaos->points, NULL);
-    char *rest = text, *line;
 
-    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
-        struct json_object *result = json_tokener_parse(line), *id;
-
-        if (json_object_object_get_ex(result, "id", &id))
-            json_object_object_add(results, json_object_get_string(id), result);
-        else
-            json_object_put(result);
-    }
+    /* Half a line, which a kill left, is a sequence to be run again. */
+    (void)points_collect(chaos->points, results);
     return results;
-}
-
-static bool is_well(struct json_object *result)
-{
-    struct json_object *word;
-
-    return json_object_object_get_ex(result, "result", &word) &&
-           strcmp(json_object_get_string(word), "well") == 0;
 }
 
 struct totals {
@@ -228,7 +199,7 @@ static struct totals totals_read(const struct chaos *chaos)
     {
         (void)seed;
         totals.sequences++;
-        totals.broken += !is_well(result);
+        totals.broken += !point_is_well(result);
         if (json_object_object_get_ex(result, "boots", &boots))
             totals.boots += (size_t)json_object_get_int64(boots);
     }
@@ -255,7 +226,7 @@ static bool seed_ended_well(const struct chaos *chaos, long seed)
 {
     struct json_object *results = results_read(chaos), *result;
     TEXT_AUTO name = text_format("%ld", seed);
-    bool well = json_object_object_get_ex(results, name, &result) && is_well(result);
+    bool well = json_object_object_get_ex(results, name, &result) && point_is_well(result);
 
     json_object_put(results);
     return well;

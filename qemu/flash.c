@@ -7,12 +7,11 @@
 #include "child.h"
 #include "clock.h"
 #include "flash.h"
+#include "points.h"
 #include "run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,29 +60,33 @@ static enum flash_result result_of(const char *text)
     return strcmp(text, flash_result_string(FLASH_FIRMWARE)) == 0 ? FLASH_FIRMWARE : FLASH_FAILED;
 }
 
-static void result_take(struct results *results, const char *text, const char *name)
+struct reading {
+    struct results *results;
+    const char *name;
+};
+
+/* The file holds other cases as well. */
+static void result_take(void *context, const char *id, struct json_object *line)
 {
-    struct json_object *line = json_tokener_parse(text);
-    const char *id = text_of(line, "id");
-    size_t length = strlen(name);
+    const struct reading *reading = context;
+    struct results *results = reading->results;
+    size_t length = strlen(reading->name);
     long programs;
 
-    /* A line that was cut, or is another case's. */
-    if (strncmp(id, name, length) == 0 && id[length] == ':' &&
-        text_number(id + length + 1, 0, 100000000, &programs) == 0) {
-        results->items = realloc(results->items, (results->count + 1) * sizeof *results->items);
-        if (results->items == NULL)
-            abort();
-        results->items[results->count++] = (struct result){
-            .programs = (size_t)programs,
-            .result = result_of(text_of(line, "result")),
-            .hidden = json_object_get_boolean(json_object_object_get(line, "hidden")),
-            .followed = json_object_get_boolean(json_object_object_get(line, "followed")),
-            .detail = text_copy(text_of(line, "detail")),
-            .flash = text_copy(text_of(line, "flash")),
-            .then = text_copy(text_of(line, "then"))};
-    }
-    json_object_put(line);
+    if (strncmp(id, reading->name, length) != 0 || id[length] != ':' ||
+        text_number(id + length + 1, 0, 100000000, &programs) < 0)
+        return;
+    results->items = realloc(results->items, (results->count + 1) * sizeof *results->items);
+    if (results->items == NULL)
+        abort();
+    results->items[results->count++] = (struct result){
+        .programs = (size_t)programs,
+        .result = result_of(text_of(line, "result")),
+        .hidden = json_object_get_boolean(json_object_object_get(line, "hidden")),
+        .followed = json_object_get_boolean(json_object_object_get(line, "followed")),
+        .detail = text_copy(text_of(line, "detail")),
+        .flash = text_copy(text_of(line, "flash")),
+        .then = text_copy(text_of(line, "then"))};
 }
 
 static void results_free(struct results *results)
@@ -101,13 +104,11 @@ static void results_free(struct results *results)
 /* Reads what there is, anew: children add to the file. */
 static void results_read(struct results *results, const char *name)
 {
-    TEXT_AUTO text = file_read(results->path, NULL);
-    char *rest = text, *line;
+    struct reading reading = {results, name};
 
     results_free(results);
-    while (rest != NULL && (line = strsep(&rest, "\n")) != NULL)
-        if (*line != '\0')
-            result_take(results, line, name);
+    /* Half a line, which a kill left, is a point to be judged again. */
+    (void)points_each(results->path, result_take, &reading);
 }
 
 static const struct result *result_find(const struct results *results, size_t programs)
@@ -126,13 +127,10 @@ static const struct result *result_like(const struct results *results, const cha
     return NULL;
 }
 
-/* One write(2) in append mode, so that the lines of several processes stay whole. */
 static int result_add(const struct results *results, const char *name, const struct result *one)
 {
     struct json_object *line = json_object_new_object();
     TEXT_AUTO id = text_format("%s:%zu", name, one->programs);
-    TEXT_AUTO text = NULL;
-    int fd = open(results->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), error = 0;
 
     json_object_object_add(line, "id", json_object_new_string(id));
     json_object_object_add(line, "result",
@@ -142,13 +140,7 @@ static int result_add(const struct results *results, const char *name, const str
     json_object_object_add(line, "followed", json_object_new_boolean(one->followed));
     json_object_object_add(line, "flash", json_object_new_string(one->flash));
     json_object_object_add(line, "then", json_object_new_string(one->then));
-    text = text_format("%s\n", json_object_to_json_string_ext(line, JSON_C_TO_STRING_PLAIN));
-    json_object_put(line);
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        error = -errno;
-    if (fd >= 0)
-        close(fd);
-    return error;
+    return points_append(results->path, line);
 }
 
 /* ---- one point -------------------------------------------------------------------------- */

@@ -3,11 +3,71 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int points_append(const char *file, struct json_object *point)
+{
+    TEXT_AUTO line =
+        text_format("%s\n", json_object_to_json_string_ext(
+                                point, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), error = -errno;
+    ssize_t size = (ssize_t)strlen(line), put;
+
+    json_object_put(point);
+    if (fd < 0)
+        return error;
+    put = write(fd, line, (size_t)size);
+    error = put < 0 ? -errno : put < size ? -EIO : 0;
+    close(fd);
+    return error;
+}
+
+/* False where the line holds no point. */
+static bool give(const char *line, point_taker *take, void *context)
+{
+    struct json_object *point = json_tokener_parse(line), *id = NULL;
+    bool is_point =
+        json_object_object_get_ex(point, "id", &id) && json_object_get_string(id) != NULL;
+
+    if (is_point)
+        take(context, json_object_get_string(id), point);
+    json_object_put(point);
+    return is_point;
+}
+
+int points_each(const char *file, point_taker *take, void *context)
+{
+    TEXT_AUTO text = file_read(file, NULL);
+    char *rest = text, *line;
+    int error = 0;
+
+    if (text == NULL)
+        return errno == ENOENT ? 0 : -errno;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        if (*line != '\0' && !give(line, take, context))
+            error = -EBADMSG;
+    return error;
+}
+
+static void collect(void *context, const char *id, struct json_object *point)
+{
+    json_object_object_add(context, id, json_object_get(point));
+}
+
+int points_collect(const char *file, struct json_object *by_id)
+{
+    return points_each(file, collect, by_id);
+}
+
+bool point_is_well(struct json_object *point)
+{
+    const char *result = json_object_get_string(json_object_object_get(point, "result"));
+
+    return result != NULL && strcmp(result, "well") == 0;
+}
 
 static int by_id(const void *a, const void *b)
 {
@@ -46,49 +106,45 @@ static void remember(struct points *points, const char *id, bool well, const cha
     points->count++;
 }
 
-static int take_line(struct points *points, const char *line)
-{
-    struct json_object *object = json_tokener_parse(line), *id = NULL, *result = NULL,
-                       *detail = NULL;
-    int error = 0;
+struct reading {
+    struct points *points;
+    int error;
+};
 
-    json_object_object_get_ex(object, "detail", &detail);
-    if (json_object_object_get_ex(object, "id", &id) &&
-        json_object_object_get_ex(object, "result", &result))
-        remember(points, json_object_get_string(id),
-                 strcmp(json_object_get_string(result), "well") == 0,
-                 detail != NULL ? json_object_get_string(detail) : "");
+static void take_point(void *context, const char *id, struct json_object *point)
+{
+    struct reading *reading = context;
+    struct json_object *detail = NULL;
+
+    json_object_object_get_ex(point, "detail", &detail);
+    if (!json_object_object_get_ex(point, "result", NULL))
+        reading->error = -EBADMSG;
     else
-        error = -EBADMSG;
-    json_object_put(object);
-    return error;
+        remember(reading->points, id, point_is_well(point),
+                 detail != NULL ? json_object_get_string(detail) : "");
 }
 
 /* Takes off what stands behind the last line's end. */
-static int trim(const char *file, char *text)
+static int trim(const char *file)
 {
-    char *last = strrchr(text, '\n');
+    TEXT_AUTO text = file_read(file, NULL);
+    const char *last = text != NULL ? strrchr(text, '\n') : NULL;
     size_t whole = last == NULL ? 0 : (size_t)(last + 1 - text);
 
-    if (text[whole] == '\0')
-        return 0;
-    text[whole] = '\0';
-    return truncate(file, (off_t)whole) < 0 ? -errno : 0;
+    if (text == NULL)
+        return errno == ENOENT ? 0 : -errno;
+    return text[whole] != '\0' && truncate(file, (off_t)whole) < 0 ? -errno : 0;
 }
 
 int points_open(struct points *points, const char *file)
 {
-    TEXT_AUTO text = file_read(file, NULL);
-    char *save = NULL;
-    int error = text != NULL ? trim(file, text) : errno == ENOENT ? 0 : -errno;
+    struct reading reading = {.points = points};
+    int error = trim(file);
 
     *points = (struct points){.file = text_copy(file)};
-    if (text == NULL || error < 0)
-        return error;
-    for (char *line = strtok_r(text, "\n", &save); line != NULL && error == 0;
-         line = strtok_r(NULL, "\n", &save))
-        error = take_line(points, line);
-    return error;
+    if (error == 0)
+        error = points_each(file, take_point, &reading);
+    return error == 0 ? reading.error : error;
 }
 
 void points_close(struct points *points)
@@ -102,32 +158,15 @@ void points_close(struct points *points)
     *points = (struct points){0};
 }
 
-static int append(const char *file, const char *line)
-{
-    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    size_t size = strlen(line);
-    int error = 0;
-
-    if (fd < 0)
-        return -errno;
-    if (write(fd, line, size) != (ssize_t)size)
-        error = errno != 0 ? -errno : -EIO;
-    close(fd);
-    return error;
-}
-
 static int append_point(const char *file, const char *id, bool well, const char *detail)
 {
     struct json_object *object = json_object_new_object();
-    TEXT_AUTO line = NULL;
 
     json_object_object_add(object, "id", json_object_new_string(id));
     json_object_object_add(object, "result", json_object_new_string(well ? "well" : "failed"));
     if (*detail != '\0')
         json_object_object_add(object, "detail", json_object_new_string(detail));
-    line = text_format("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-    json_object_put(object);
-    return append(file, line);
+    return points_append(file, object);
 }
 
 int points_add(struct points *points, const char *id, bool well, const char *detail)

@@ -7,23 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include "markup.h"
-#include "text.h"
-
-/* The last line on a point counts: a rerun of one that failed is written below. */
-static void take_lines(struct json_object *points, char *text)
-{
-    char *rest = text, *line;
-
-    while ((line = strsep(&rest, "\n")) != NULL) {
-        struct json_object *point = json_tokener_parse(line);
-        const char *id = member_text(point, "id");
-
-        if (json_object_is_type(point, json_type_object) && *id != '\0')
-            json_object_object_add(points, id, point);
-        else
-            json_object_put(point);
-    }
-}
+#include "points.h"
 
 static bool ended_well(const char *word)
 {
@@ -83,16 +67,16 @@ static char *newest(const char *dir)
 bool layer_read(struct layer *layer, const char *name, const char *dir)
 {
     TEXT_AUTO path = newest(dir);
-    TEXT_AUTO text = path != NULL ? file_read(path, NULL) : NULL;
     struct json_object *points;
 
     memset(layer, 0, sizeof *layer);
-    if (text == NULL)
+    if (path == NULL)
         return false;
     layer->name = text_copy(name);
     layer->failures = json_object_new_array();
     points = json_object_new_object();
-    take_lines(points, text);
+    /* The last line on a point counts: a rerun of one that failed is written below. */
+    (void)points_collect(path, points);
     count_points(layer, points);
     json_object_put(points);
     return true;

@@ -100,12 +100,56 @@ static void a_group_forgotten(void **state)
     points_close(&points);
 }
 
+static void add(const char *name, const char *id, const char *result, int boots)
+{
+    struct json_object *point = json_object_new_object();
+
+    json_object_object_add(point, "id", json_object_new_string(id));
+    json_object_object_add(point, "result", json_object_new_string(result));
+    json_object_object_add(point, "boots", json_object_new_int(boots));
+    assert_int_equal(points_append(file(name), point), 0);
+}
+
+static void ids_in_order(void *context, const char *id, struct json_object *point)
+{
+    (void)point;
+    text_append(context, id);
+    text_append(context, " ");
+}
+
+static void a_proofs_own_words(void **state)
+{
+    static const char half[] = "{\"id\":\"4\",\"resu";
+    struct json_object *points = json_object_new_object(), *point;
+    TEXT_AUTO ids = NULL;
+    TEXT_AUTO bytes = NULL;
+    TEXT_AUTO more = NULL;
+
+    (void)state;
+    assert_int_equal(points_each(file("own"), ids_in_order, &ids), 0); /* none is there yet */
+    assert_null(ids);
+    add("own", "a/2", "broken", 3);
+    add("own", "a/1", "well", 5);
+    add("own", "a/2", "well", 7);
+    assert_int_equal(points_each(file("own"), ids_in_order, &ids), 0);
+    assert_string_equal(ids, "a/2 a/1 a/2 ");
+    bytes = file_read(file("own"), NULL);
+    more = text_format("%s%s", bytes, half);
+    assert_int_equal(file_write(file("own"), more, strlen(more)), 0);
+    assert_int_equal(points_collect(file("own"), points), -EBADMSG);
+    assert_int_equal(json_object_object_length(points), 2);
+    point = json_object_object_get(points, "a/2");
+    assert_true(point_is_well(point));
+    assert_int_equal(json_object_get_int(json_object_object_get(point, "boots")), 7);
+    json_object_put(points);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(kept_and_found),    cmocka_unit_test(the_last_result_counts),
         cmocka_unit_test(half_a_line),       cmocka_unit_test(something_else),
-        cmocka_unit_test(a_group_forgotten),
+        cmocka_unit_test(a_group_forgotten), cmocka_unit_test(a_proofs_own_words),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
