@@ -8,7 +8,7 @@
 PROOF_BUDGET ?=
 PROOF_CALLS  := $(B)/tests/proof-calls
 PROOF_CALLS_OBJS := $(patsubst tests/proof/%.c,$(B)/tests/proof/%.o,$(sort $(wildcard tests/proof/*.c)))
-PROOF_PARTS := $(filter-out %/main.o,$(PROOF_CALLS_OBJS))
+PROOF_CALLS_PARTS := $(filter-out %/main.o,$(PROOF_CALLS_OBJS))
 # $(1): directory of the programs, $(2): directory of the results
 PROOF_CALLS_RUN = $(PROOF_CALLS) --programs $(1) --results $(2)
 
@@ -25,9 +25,9 @@ $(PROOF_CALLS): $(PROOF_CALLS_OBJS) $(B)/core/libcore.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_ALL) -ljson-c -lcrypto
 
-$(B)/tests/test_proof_%: TEST_LIBS = $(PROOF_PARTS) $(B)/core/libcore.a -ljson-c -lcrypto
+$(B)/tests/test_proof_%: TEST_LIBS = $(PROOF_CALLS_PARTS) $(B)/core/libcore.a -ljson-c -lcrypto
 $(B)/tests/test_proof_%.o: TEST_CFLAGS = -Itests/proof
-$(filter $(B)/tests/test_proof_%,$(TEST_PROGRAMS)): $(PROOF_PARTS)
+$(filter $(B)/tests/test_proof_%,$(TEST_PROGRAMS)): $(PROOF_CALLS_PARTS)
 
 proof-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 	$(Q)mkdir -p $(B)/proof/calls
