@@ -7,7 +7,7 @@ PROOF_MUTANTS += proof-mutants-chaos
 
 .PHONY: proof-chaos proof-mutants-chaos
 proof-chaos: rig-ready
-	$(Q)$(RIG_RUN) -j $(RIG_JOBS) chaos --boots $(CHAOS_BOOTS) $(if $(PROOF_BUDGET),--budget $(PROOF_BUDGET))
+	$(Q)$(RIG_RUN) -j $(RIG_JOBS) chaos --boots $(CHAOS_BOOTS) $(PROOF_BUDGET:%=--budget %)
 
 proof-mutants-chaos: rig-ready
 	$(Q)qemu/chaos/mutants.sh $(B)/mutants $(RIG_PROGRAM)

@@ -6,7 +6,7 @@ PROOF_PARTS += proof-flash:1
 
 .PHONY: proof-flash
 proof-flash: $(FLASH_NEEDS)
-	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(if $(PROOF_BUDGET),$(PROOF_LIMIT)) $(FLASH_CASES)
+	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) $(FLASH_CASES)
 
 #: make proof-mutants-flash  known-bad stages, each of which flash must find
 PROOF_MUTANTS += proof-mutants-flash

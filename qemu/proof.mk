@@ -6,11 +6,10 @@
 # PROOF_BUDGET=SECONDS ends a part early, or `make proof` as a whole.
 PROOF_BUDGET ?=
 PROOF_PARTS  := proof-rig:3 proof-calls:1 proof-mutants:2
-PROOF_LIMIT  := --budget $(PROOF_BUDGET)
 
 .PHONY: proof proof-rig
 proof: deps
 	$(Q)tests/run_targets.sh $(or $(PROOF_BUDGET),1000000) $(PROOF_PARTS)
 
 proof-rig: rig-ready
-	$(Q)$(RIG_RUN) -j $(RIG_JOBS) $(if $(PROOF_BUDGET),$(PROOF_LIMIT)) run --all --resume
+	$(Q)$(RIG_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) run --all --resume

@@ -35,4 +35,4 @@ $(RIG)/third/stamp: qemu/try/mkthird.sh
 	$(Q)qemu/try/mkthird.sh $(KVER) $(@D) && touch $@
 
 proof-try: rig-ready try-ready $(RIG)/foreign/stamp $(RIG)/third/stamp
-	$(Q)qemu/try/proof.sh $(RIG) $(if $(PROOF_BUDGET),--budget $(PROOF_BUDGET))
+	$(Q)qemu/try/proof.sh $(RIG) $(PROOF_BUDGET:%=--budget %)

@@ -5,7 +5,6 @@
 #
 # A layer's own part of the Makefile adds its target: PROOF_MUTANTS += proof-mutants-LAYER. Each
 # copies and patches the sources with tests/mutants/mutant.sh, builds, and must see its layer fail.
-PROOF_BUDGET ?=
 PROOF_CALLS  := $(B)/tests/proof-calls
 PROOF_CALLS_OBJS := $(patsubst tests/proof/%.c,$(B)/tests/proof/%.o,$(sort $(wildcard tests/proof/*.c)))
 PROOF_CALLS_PARTS := $(filter-out %/main.o,$(PROOF_CALLS_OBJS))
@@ -32,7 +31,7 @@ $(filter $(B)/tests/test_proof_%,$(TEST_PROGRAMS)): $(PROOF_CALLS_PARTS)
 proof-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 	$(Q)mkdir -p $(B)/proof/calls
 	$(Q)$(call PROOF_CALLS_RUN,$(abspath $(B))/agent,$(B)/proof/calls) \
-	    $(if $(PROOF_BUDGET),--budget $(PROOF_BUDGET))
+	    $(PROOF_BUDGET:%=--budget %)
 
 # For `make check`: half a minute, from the start each time.
 proof-calls-short: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
