@@ -31,50 +31,61 @@
 #define DATA "/dev/vda"
 #define MARGIN 1048576u /* of the disk, behind the file system */
 
-struct file_system {
-    const char *name, *type, *options;
+static const char *const repair_ext4[] = {"/bin/e2fsck", "-p", SCRATCH_DEVICE, NULL};
+static const char *const repair_vfat[] = {"/bin/fsck.fat", "-a", SCRATCH_DEVICE "p1", NULL};
+
+struct format {
+    const char *type, *options;
     const char *modules[4];
     const char *data, *scratch; /* where it is on the disk, and on the one in memory */
     const char *const *repair;  /* as a boot does it; NULL: mounting does it */
     unsigned long flags;        /* that a boot mounts it with */
-    const struct subject *subject;
 };
 
-static const char *const repair_ext4[] = {"/bin/e2fsck", "-p", SCRATCH_DEVICE, NULL};
-static const char *const repair_vfat[] = {"/bin/fsck.fat", "-a", SCRATCH_DEVICE "p1", NULL};
+/* a root is read-only until recovery opens it */
+static const struct format ext4 = {
+    .type = "ext4",
+    .options = "",
+    .modules = {"ext4"},
+    .data = DATA,
+    .scratch = SCRATCH_DEVICE,
+    .repair = repair_ext4,
+    .flags = MS_RDONLY,
+};
+static const struct format xfs = {
+    .type = "xfs",
+    .options = "",
+    .modules = {"xfs"},
+    .data = DATA,
+    .scratch = SCRATCH_DEVICE,
+    .flags = MS_RDONLY,
+};
+static const struct format btrfs = {
+    .type = "btrfs",
+    .options = "",
+    .modules = {"btrfs"},
+    .data = DATA,
+    .scratch = SCRATCH_DEVICE,
+    .flags = MS_RDONLY,
+};
+static const struct format vfat = {
+    .type = "vfat",
+    .options = "umask=0077",
+    .modules = {"vfat", "nls_cp437", "nls_ascii"},
+    .data = DATA "1",
+    .scratch = SCRATCH_DEVICE "p1",
+    .repair = repair_vfat,
+};
 
-static const struct file_system file_systems[] = {
-    /* a root is read-only until recovery opens it */
-    {"ext4", "ext4", "", {"ext4"}, DATA, SCRATCH_DEVICE, repair_ext4, MS_RDONLY, &subject_root},
-    {"xfs", "xfs", "", {"xfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
-    {"btrfs", "btrfs", "", {"btrfs"}, DATA, SCRATCH_DEVICE, NULL, MS_RDONLY, &subject_root},
-    {"ext4-kept",
-     "ext4",
-     "",
-     {"ext4"},
-     DATA,
-     SCRATCH_DEVICE,
-     repair_ext4,
-     MS_RDONLY,
-     &subject_root_kept},
-    {"vfat",
-     "vfat",
-     "umask=0077",
-     {"vfat", "nls_cp437", "nls_ascii"},
-     DATA "1",
-     SCRATCH_DEVICE "p1",
-     repair_vfat,
-     0,
-     &subject_esp},
-    {"vfat-uninstall",
-     "vfat",
-     "umask=0077",
-     {"vfat", "nls_cp437", "nls_ascii"},
-     DATA "1",
-     SCRATCH_DEVICE "p1",
-     repair_vfat,
-     0,
-     &subject_esp_uninstall},
+/* What the lab is asked for: a format, and what is done on it. */
+static const struct file_system {
+    const char *name;
+    const struct format *format;
+    const struct subject *subject;
+} file_systems[] = {
+    {"ext4", &ext4, &subject_root},   {"xfs", &xfs, &subject_root},
+    {"btrfs", &btrfs, &subject_root}, {"ext4-kept", &ext4, &subject_root_kept},
+    {"vfat", &vfat, &subject_esp},    {"vfat-uninstall", &vfat, &subject_esp_uninstall},
 };
 
 /* ---- beginning and end ---- */
@@ -176,7 +187,7 @@ char *lab_run(const char *const argv[], int most, char **out)
 
 static char *mount_it(const struct file_system *fs, const char *device, unsigned long flags)
 {
-    if (mount(device, ROOT, fs->type, flags, fs->options) == 0)
+    if (mount(device, ROOT, fs->format->type, flags, fs->format->options) == 0)
         return NULL;
     return text_format("%s cannot be mounted: %s", fs->name, strerror(errno));
 }
@@ -188,7 +199,7 @@ static char *unmount_it(void)
 
 static char *prepare(const struct file_system *fs)
 {
-    char *complaint = mount_it(fs, fs->data, 0);
+    char *complaint = mount_it(fs, fs->format->data, 0);
 
     if (complaint == NULL)
         complaint = fs->subject->prepare(ROOT);
@@ -212,7 +223,7 @@ static char *mark_end(void)
 
 static char *record(const struct file_system *fs)
 {
-    char *complaint = mount_it(fs, fs->data, fs->flags);
+    char *complaint = mount_it(fs, fs->format->data, fs->format->flags);
 
     if (complaint == NULL)
         complaint = fs->subject->act(ROOT, false);
@@ -227,7 +238,7 @@ static char *record(const struct file_system *fs)
 static char *while_mounted(const struct file_system *fs, unsigned long flags,
                            char *(*work)(const struct subject *subject, bool done), bool done)
 {
-    char *complaint = mount_it(fs, fs->scratch, flags);
+    char *complaint = mount_it(fs, fs->format->scratch, flags);
 
     if (complaint != NULL)
         return complaint;
@@ -270,9 +281,9 @@ static char *perform(const struct file_system *fs, const struct scratch *scratch
 
     if (fs->subject->check_unrepaired != NULL)
         complaint = while_mounted(fs, MS_RDONLY, judge_unrepaired, done);
-    if (complaint == NULL && fs->repair != NULL)
-        complaint = lab_run(fs->repair, 1, NULL);
-    return complaint != NULL ? complaint : while_mounted(fs, fs->flags, go_on, done);
+    if (complaint == NULL && fs->format->repair != NULL)
+        complaint = lab_run(fs->format->repair, 1, NULL);
+    return complaint != NULL ? complaint : while_mounted(fs, fs->format->flags, go_on, done);
 }
 
 static char *learn(const struct file_system *fs, struct scratch *scratch)
@@ -280,7 +291,7 @@ static char *learn(const struct file_system *fs, struct scratch *scratch)
     char *complaint = scratch_set(scratch, &(struct crash){0});
 
     if (complaint == NULL)
-        complaint = mount_it(fs, fs->scratch, fs->flags);
+        complaint = mount_it(fs, fs->format->scratch, fs->format->flags);
     if (complaint == NULL)
         complaint = fs->subject->learn_start(ROOT);
     if (complaint == NULL)
@@ -357,8 +368,8 @@ int main(void)
     role = argument("lab.role");
     name = argument("lab.fs");
     fs = find_file_system(name);
-    for (size_t i = 0; fs->modules[i] != NULL; i++)
-        load_modules(fs->modules[i]);
+    for (size_t i = 0; fs->format->modules[i] != NULL; i++)
+        load_modules(fs->format->modules[i]);
     if (strcmp(role, "prepare") == 0)
         complaint = prepare(fs);
     else if (strcmp(role, "record") == 0)
