@@ -10,34 +10,37 @@
 /* How the rig judges and logs; what was judged before a change of it is judged again. */
 #define FLASH_VERSION "3"
 
+/* Whose update is cut. */
+#define LEDGER guid_backstop, "BackstopLedger"
+#define RECEIPT guid_backstop, "BackstopReceipt"
+#define BOOT_ORDER guid_global, "BootOrder"
+#define BOOT_ENTRY guid_global, "Boot0010"
+#define ANY_OF_OURS guid_backstop, NULL
+
 const struct flash_case flash_cases[] = {
-    {"ledger-create", "the stage's first ledger", FLASH_LEDGER, guid_backstop, "BackstopLedger",
-     "next"},
-    {"ledger-update", "the ledger of the boot after a failed one", FLASH_LEDGER, guid_backstop,
-     "BackstopLedger", "good next next"},
-    {"ledger-after-good", "the ledger of the boot after a good one", FLASH_LEDGER, guid_backstop,
-     "BackstopLedger", "good next"},
-    {"ledger-recovery", "the ledger that begins a recovery", FLASH_LEDGER, guid_backstop,
-     "BackstopLedger", "good next next next next"},
-    {"receipt-create", "the first receipt", FLASH_SYSTEM, guid_backstop, "BackstopReceipt", "good"},
-    {"receipt-update", "the receipt that clears a count of two", FLASH_SYSTEM, guid_backstop,
-     "BackstopReceipt", "good next next good"},
-    {"entry-create", "the stage's boot entry", FLASH_SYSTEM, guid_global, "Boot0010",
+    {"ledger-create", "the stage's first ledger", FLASH_LEDGER, LEDGER, "next"},
+    {"ledger-update", "the ledger of the boot after a failed one", FLASH_LEDGER, LEDGER,
+     "good next next"},
+    {"ledger-after-good", "the ledger of the boot after a good one", FLASH_LEDGER, LEDGER,
+     "good next"},
+    {"ledger-recovery", "the ledger that begins a recovery", FLASH_LEDGER, LEDGER,
+     "good next next next next"},
+    {"receipt-create", "the first receipt", FLASH_SYSTEM, RECEIPT, "good"},
+    {"receipt-update", "the receipt that clears a count of two", FLASH_SYSTEM, RECEIPT,
+     "good next next good"},
+    {"entry-create", "the stage's boot entry", FLASH_SYSTEM, BOOT_ENTRY, "good install"},
+    {"entry-order", "BootOrder, with that entry before all others", FLASH_SYSTEM, BOOT_ORDER,
      "good install"},
-    {"entry-order", "BootOrder, with that entry before all others", FLASH_SYSTEM, guid_global,
-     "BootOrder", "good install"},
-    {"retire-ledger", "the ledger deleted by a stage that retires", FLASH_RETIRE, guid_backstop,
-     "BackstopLedger", "good install retire"},
-    {"retire-receipt", "the receipt deleted by it", FLASH_RETIRE, guid_backstop, "BackstopReceipt",
+    {"retire-ledger", "the ledger deleted by a stage that retires", FLASH_RETIRE, LEDGER,
      "good install retire"},
-    {"retire-order", "its entry taken out of BootOrder", FLASH_RETIRE, guid_global, "BootOrder",
+    {"retire-receipt", "the receipt deleted by it", FLASH_RETIRE, RECEIPT, "good install retire"},
+    {"retire-order", "its entry taken out of BootOrder", FLASH_RETIRE, BOOT_ORDER,
      "good install retire"},
-    {"retire-entry", "its entry deleted", FLASH_RETIRE, guid_global, "Boot0010",
-     "good install retire"},
-    {"collection-counted", "garbage collection, one failure counted", FLASH_COLLECTION,
-     guid_backstop, NULL, "good next next age next"},
-    {"collection-healthy", "garbage collection, last boot good", FLASH_COLLECTION, guid_backstop,
-     NULL, "good good age next"},
+    {"retire-entry", "its entry deleted", FLASH_RETIRE, BOOT_ENTRY, "good install retire"},
+    {"collection-counted", "garbage collection, one failure counted", FLASH_COLLECTION, ANY_OF_OURS,
+     "good next next age next"},
+    {"collection-healthy", "garbage collection, last boot good", FLASH_COLLECTION, ANY_OF_OURS,
+     "good good age next"},
     {NULL, NULL, FLASH_LEDGER, NULL, NULL, NULL},
 };
 
