@@ -35,4 +35,4 @@ proof-blocks: lab
 PROOF_MUTANTS += proof-mutants-blocks
 .PHONY: proof-mutants-blocks
 proof-mutants-blocks: lab
-	$(Q)RIG_PROGRAM=$(RIG_PROGRAM) LAB=$(LAB) LAB_TOOLS="$(LAB_TOOLS)" qemu/lab/mutants.sh $(B)/mutants
+	$(Q)RIG_PROGRAM=$(RIG_PROGRAM) LAB=$(LAB) LAB_TOOLS="$(LAB_TOOLS)" $(call EACH_MUTANT,blocks)

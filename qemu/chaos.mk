@@ -10,4 +10,4 @@ proof-chaos: rig-ready
 	$(Q)$(RIG_RUN) -j $(RIG_JOBS) chaos --boots $(CHAOS_BOOTS) $(PROOF_BUDGET:%=--budget %)
 
 proof-mutants-chaos: rig-ready
-	$(Q)qemu/chaos/mutants.sh $(B)/mutants $(RIG_PROGRAM)
+	$(Q)RIG_PROGRAM=$(RIG_PROGRAM) $(call EACH_MUTANT,chaos)

@@ -13,4 +13,4 @@ PROOF_MUTANTS += proof-mutants-flash
 
 .PHONY: proof-mutants-flash
 proof-mutants-flash: $(FLASH_NEEDS)
-	$(Q)RIG_PROGRAM=$(B)/qemu/rig NEXT=$(B)/efi/ovmf_next.efi qemu/flash_mutants.sh $(B)/mutants
+	$(Q)RIG_PROGRAM=$(RIG_PROGRAM) NEXT=$(B)/efi/ovmf_next.efi $(call EACH_MUTANT,flash)

@@ -3,8 +3,10 @@
 #
 # PROOF_BUDGET=SECONDS ends a layer after so long; run again, it goes on where it ended.
 #
-# A layer's own part of the Makefile adds its target: PROOF_MUTANTS += proof-mutants-LAYER. Each
-# copies and patches the sources with tests/mutants/mutant.sh, builds, and must see its layer fail.
+# A layer's own part of the Makefile adds its target: PROOF_MUTANTS += proof-mutants-LAYER, whose
+# recipe is EACH_MUTANT: each mutant of the layer is made and built, and must be found.
+# $(1): layer; tests/mutants/LAYER.sh says what it needs in the environment
+EACH_MUTANT = B=$(B) tests/mutants/each.sh $(1) $(B)/mutants
 PROOF_CALLS  := $(B)/tests/proof-calls
 PROOF_CALLS_OBJS := $(patsubst tests/proof/%.c,$(B)/tests/proof/%.o,$(sort $(wildcard tests/proof/*.c)))
 PROOF_CALLS_PARTS := $(filter-out %/main.o,$(PROOF_CALLS_OBJS))
@@ -42,7 +44,7 @@ proof-calls-short: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 PROOF_MUTANTS += proof-mutants-calls
 .PHONY: proof-mutants-calls
 proof-mutants-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
-	$(Q)tests/proof/mutants.sh $(B)
+	$(Q)$(call EACH_MUTANT,calls)
 
 # $(1): a layer's target. None is started once the budget is used up.
 define run_mutants
