@@ -4,7 +4,6 @@
  */
 #include "install.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -81,11 +80,8 @@ int install_state_parse(const char *text, struct install_state *state)
 {
     struct json_object *object, *entry;
     struct install_state found = {.present = true};
-    size_t size = strlen(text);
 
-    while (size > 0 && isspace((unsigned char)text[size - 1]))
-        size--;
-    if (json_parse(text, size, &object) < 0)
+    if (json_parse(text, strlen(text), &object) < 0)
         return -ENOMEM;
     if (!object)
         return -EBADMSG;

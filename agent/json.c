@@ -5,6 +5,7 @@
 #include "inventory.h"
 #include "io.h"
 #include "json.h"
+#include "spare.h"
 
 #define DEPTH 16                         /* of nesting; our records use 4 */
 #define SPARE_MEMORY ((size_t)256 << 10) /* more than reading a text takes beside its bytes */
@@ -80,24 +81,21 @@ static struct json_object *parse_once(struct json_tokener *tokener, const char *
 }
 
 /*
- * json-c does not tell want of memory from a damaged text, and a whole one must not be called
- * damaged: so it is damaged only if it reads so twice, with memory to spare after it.
+ * Where json-c is refused memory it calls a whole text damaged, or leaves out a part of a string
+ * and says nothing. So what it may need is had beforehand, and afterwards nothing has taken it.
  */
 int json_parse(const char *text, size_t size, struct json_object **object)
 {
+    size_t need = SPARE_MEMORY + 4 * size;
     *object = NULL;
     if (size == 0 || size > INT_MAX || text[0] != '{')
         return 0;
-    for (int tries = 0; tries < 2 && !*object; tries++) {
-        struct json_tokener *tokener = json_tokener_new_ex(DEPTH);
-        if (!tokener)
-            return -ENOMEM;
-        *object = parse_once(tokener, text, size);
-        json_tokener_free(tokener);
-    }
-    void *volatile spare = *object ? NULL : malloc(SPARE_MEMORY + 4 * size);
-    if (!*object && !spare)
+    struct json_tokener *tokener = memory_to_spare(need) ? json_tokener_new_ex(DEPTH) : NULL;
+    if (!tokener)
         return -ENOMEM;
-    free(spare);
-    return 0;
+    *object = parse_once(tokener, text, size);
+    json_tokener_free(tokener);
+    if (*object || memory_to_spare(need))
+        return 0;
+    return -ENOMEM;
 }

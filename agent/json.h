@@ -30,8 +30,8 @@ bool json_add_hex(struct json_object *object, const char *key, const uint8_t *by
 struct json_object *json_whole(bool whole, struct json_object *json);
 
 /*
- * The object that `size` bytes of text are, without a byte left over; the caller's. 0 with NULL
- * where they are none (damaged, another type, nested deeper than 16), or -ENOMEM.
+ * The object that `size` bytes of text are, with nothing but white space behind it; the caller's. 0
+ * with NULL where they are none (damaged, another type, nested deeper than 16), or -ENOMEM.
  */
 int json_parse(const char *text, size_t size, struct json_object **object);
 

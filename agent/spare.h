@@ -1,0 +1,13 @@
+/*
+ * spare.h - memory had beforehand, for libraries that do not bear to be refused it.
+ */
+#ifndef BACKSTOP_AGENT_SPARE_H
+#define BACKSTOP_AGENT_SPARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* True where `size` bytes can be had. The heap keeps them, up to 1 MiB, for what asks next. */
+bool memory_to_spare(size_t size);
+
+#endif
