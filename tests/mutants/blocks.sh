@@ -5,12 +5,10 @@
 
 build_mutant() {
     make_in "$1" build/agent/backstop build/agent/backstop-early build/efi/backstopx64.efi &&
-        mkdir -p "$1/lab" &&
-        ln -sfn "$(realpath "$LAB/kernel")" "$1/lab/kernel" &&
-        # shellcheck disable=SC2086 # LAB_TOOLS are words
-        qemu/lab/mklab.sh initrd "$LAB/kernel" "$1/lab/initrd" "$LAB/init" \
-            "$1/build/agent/backstop" "$1/build/agent/backstop-early" \
-            "$1/build/efi/backstopx64.efi" $LAB_TOOLS
+        mkdir -p "$1/lab" && ln -sfn "$(realpath "$LAB/kernel")" "$1/lab/kernel" || return 1
+    # shellcheck disable=SC2086 # LAB_TOOLS are words
+    qemu/lab/mklab.sh initrd "$LAB/kernel" "$1/lab/initrd" "$LAB/init" "$1/build/agent/backstop" \
+        "$1/build/agent/backstop-early" "$1/build/efi/backstopx64.efi" $LAB_TOOLS
 }
 
 find_mutant() {

@@ -8,7 +8,6 @@
 set -u
 layer=$1
 dir=$2
-build=${B:-build}
 passed=0
 failed=0
 
@@ -18,11 +17,12 @@ header() { sed -n "s/^$2: //p" "tests/mutants/$1.patch"; }
 make_in() { make -C "$@" --no-print-directory B=build; }
 
 # make_mutant NAME TREE
-make_mutant() { B=$build tests/mutants/mutant.sh "$1" "$2" && build_mutant "$2"; }
+make_mutant() { tests/mutants/mutant.sh "$1" "$2" && build_mutant "$2"; }
 
 # shellcheck source=/dev/null
 . "tests/mutants/$layer.sh" || exit 1
-mkdir -p "$dir" && dir=$(cd "$dir" && pwd) && build=$(cd "$build" && pwd) || exit 1
+mkdir -p "$dir" && dir=$(cd "$dir" && pwd) && B=$(cd "${B:-build}" && pwd) || exit 1
+export B
 for patch in tests/mutants/*.patch; do
     grep -q "^Caught-by:.*\<$layer\>" "$patch" || continue
     name=$(basename "$patch" .patch)
