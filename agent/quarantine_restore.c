@@ -148,31 +148,41 @@ static int displaced_id(const struct item *item, uint32_t *id, bool *cut)
     return 0;
 }
 
-/* The suspect and what stands at `name` change places; that is then called `displaced`. */
+/* The suspect and what stands at `name` change places. 0: that is called `displaced` then; 1: it
+ * bears the suspect's name yet; or -errno. */
 static int swap(const struct item *item, int dir_fd, const char *name, const char *displaced)
 {
-    if (renameat2(item->yard_fd, item->name, dir_fd, name, RENAME_EXCHANGE) == 0) {
-        /* once more where it is refused; held_find() knows it under either name */
-        if (rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced) < 0)
-            rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced);
-        return 0;
-    }
+    if (renameat2(item->yard_fd, item->name, dir_fd, name, RENAME_EXCHANGE) == 0)
+        return 1;
     if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
         return -errno;
     return exchange_by_link(item->yard_fd, item->name, displaced, dir_fd, name);
+}
+
+/* Gives what was exchanged for the suspect its own name; synced before, so that no cut keeps this
+ * rename alone, which would call the suspect what it is not. */
+static int name_apart(const struct item *item, int dir_fd, const char *displaced)
+{
+    int err = item_sync(item, dir_fd);
+    /* once more where it is refused; held_find() knows it under either name */
+    if (rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced) < 0)
+        rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced);
+    return err;
 }
 
 static int move_back(struct item *item, int dir_fd, const char *name, uint32_t displaced)
 {
     char displaced_name[HELD_NAME_SIZE];
     held_name(displaced_name, displaced, "");
-    int err = displaced ? swap(item, dir_fd, name, displaced_name)
-                        : rename_keeping(item->yard_fd, item->name, dir_fd, name);
-    if (err < 0) {
+    int moved = displaced ? swap(item, dir_fd, name, displaced_name)
+                          : rename_keeping(item->yard_fd, item->name, dir_fd, name);
+    if (moved < 0) {
         item_write_state(item, HELD_HELD);
-        return item_tell(item, err, item->held->path, "cannot be put back in its place");
+        return item_tell(item, moved, item->held->path, "cannot be put back in its place");
     }
-    return item_sync(item, dir_fd);
+    int err = moved ? name_apart(item, dir_fd, displaced_name) : 0;
+    int synced = item_sync(item, dir_fd);
+    return err < 0 ? err : synced;
 }
 
 /* A directory that stayed where it is: owner, mode and attributes alone go back. */
