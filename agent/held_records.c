@@ -354,9 +354,9 @@ static char *text_of(const struct records *records, size_t *size)
         return NULL;
     for (size_t i = 0; i < records->count; i++) {
         size_t length = 0;
-        const char *line = json_object_to_json_string_length(
-            records->items[i]->json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
-            &length);
+        const char *line =
+            json_text(records->items[i]->json,
+                      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
         if (!line || fwrite(line, 1, length, out) != length || putc('\n', out) == EOF) {
             fclose(out);
             free(text);

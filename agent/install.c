@@ -163,8 +163,7 @@ int install_state_write(const struct place *place, const struct install_state *s
     int error;
 
     if (describe_state(object, state))
-        text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                          JSON_C_TO_STRING_NOSLASHESCAPE);
+        text = json_text(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE, NULL);
     error =
         text ? io_write_atomic(place->state_fd, INSTALL_NAME, text, strlen(text), 0600) : -ENOMEM;
     json_object_put(object);

@@ -276,7 +276,8 @@ static struct json_object *chained(struct json_object *record, const struct tail
                  (!tail->torn || json_add_flag(line, "after-torn", true));
     json_object_object_foreach(record, key, value)
     {
-        whole = whole && json_object_object_add(line, key, json_object_get(value)) == 0;
+        whole = whole && (value ? json_add(line, key, json_object_get(value))
+                                : json_add_text(line, key, NULL));
     }
     return json_whole(whole, line);
 }
@@ -300,9 +301,7 @@ static int put_line(FILE *out, struct json_object *record, struct tail *tail)
     size_t length = 0;
     struct json_object *line = chained(record, tail);
     const char *text =
-        line ? json_object_to_json_string_length(
-                   line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length)
-             : NULL;
+        json_text(line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
     int err =
         text && fwrite(text, 1, length, out) == length && putc('\n', out) != EOF ? 0 : -ENOMEM;
     if (err == 0)

@@ -8,7 +8,8 @@
 #include "spare.h"
 
 #define DEPTH 16                         /* of nesting; our records use 4 */
-#define SPARE_MEMORY ((size_t)256 << 10) /* more than reading a text takes beside its bytes */
+#define SPARE_MEMORY ((size_t)256 << 10) /* reading takes up to this, */
+#define TIMES 31                         /* and this many times the text: 24 for small objects */
 
 bool json_add(struct json_object *object, const char *key, struct json_object *value)
 {
@@ -86,7 +87,7 @@ static struct json_object *parse_once(struct json_tokener *tokener, const char *
  */
 int json_parse(const char *text, size_t size, struct json_object **object)
 {
-    size_t need = SPARE_MEMORY + 4 * size;
+    size_t need = SPARE_MEMORY + TIMES * size;
     *object = NULL;
     if (size == 0 || size > INT_MAX || text[0] != '{')
         return 0;
@@ -95,7 +96,21 @@ int json_parse(const char *text, size_t size, struct json_object **object)
         return -ENOMEM;
     *object = parse_once(tokener, text, size);
     json_tokener_free(tokener);
-    if (*object || memory_to_spare(need))
+    if (memory_to_spare(need))
         return 0;
+    *object = json_whole(false, *object);
     return -ENOMEM;
+}
+
+/* json-c leaves out a string that there is no memory for, so the text is read back. */
+const char *json_text(struct json_object *object, int flags, size_t *size)
+{
+    struct json_object *back = NULL;
+    size_t length = 0;
+    const char *text = object ? json_object_to_json_string_length(object, flags, &length) : NULL;
+    bool whole = text && json_parse(text, length, &back) == 0 && json_object_equal(object, back);
+    json_object_put(back);
+    if (size)
+        *size = length;
+    return whole ? text : NULL;
 }

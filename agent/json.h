@@ -31,9 +31,14 @@ struct json_object *json_whole(bool whole, struct json_object *json);
 
 /*
  * The object that `size` bytes of text are, with nothing but white space behind it; the caller's. 0
- * with NULL where they are none (damaged, another type, nested deeper than 16), or -ENOMEM.
+ * with NULL where they are none (damaged, another type, nested deeper than 16), or -ENOMEM. Texts
+ * of less than 1 MiB are never taken for damaged, nor read by half, for want of memory.
  */
 int json_parse(const char *text, size_t size, struct json_object **object);
+
+/* The object as text, which is its own until it changes; its length in *size (may be NULL). NULL:
+ * no memory for all of it. `flags`: JSON_C_TO_STRING_* */
+const char *json_text(struct json_object *object, int flags, size_t *size);
 
 /* False where the field is absent or of another type. */
 bool json_flag(const struct json_object *object, const char *key);

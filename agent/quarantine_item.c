@@ -95,9 +95,7 @@ int item_note(const struct item *item, const char *event, const char *step, uint
     record = json_whole((!displaced || json_add_number(record, "displaced", displaced)) &&
                             (!destination || json_add_text(record, "destination", destination)),
                         record);
-    if (!record)
-        return -ENOMEM;
-    int err = journal_append(item->place, record);
+    int err = record ? journal_append(item->place, record) : -ENOMEM;
     return err < 0 ? item_tell(item, err, STATE_DIR "/" JOURNAL_NAME, "cannot be written") : 0;
 }
 

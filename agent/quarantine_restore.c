@@ -164,10 +164,12 @@ static int swap(const struct item *item, int dir_fd, const char *name, const cha
 static int name_apart(const struct item *item, int dir_fd, const char *displaced)
 {
     int err = item_sync(item, dir_fd);
+    if (err < 0)
+        return err; /* restore_again() gives it its name */
     /* once more where it is refused; held_find() knows it under either name */
     if (rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced) < 0)
         rename_keeping(item->yard_fd, item->name, item->yard_fd, displaced);
-    return err;
+    return 0;
 }
 
 static int move_back(struct item *item, int dir_fd, const char *name, uint32_t displaced)

@@ -42,7 +42,7 @@ int early_report_write(const char *run_dir, const struct early_report *report)
     if (fd < 0)
         return fd;
     struct json_object *json = report_to_json(report);
-    const char *text = json ? json_object_to_json_string_ext(json, JSON_C_TO_STRING_PRETTY) : NULL;
+    const char *text = json_text(json, JSON_C_TO_STRING_PRETTY, NULL);
     int err = text ? io_write_atomic(fd, EARLY_REPORT_NAME, text, strlen(text), 0644) : -ENOMEM;
     json_object_put(json);
     close(fd);

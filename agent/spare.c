@@ -5,7 +5,7 @@
 
 #include "spare.h"
 
-#define KEPT (1 << 20) /* bytes */
+#define KEPT (32 << 20) /* bytes: glibc takes no more */
 
 static void keep(void)
 {
@@ -13,7 +13,7 @@ static void keep(void)
 
     if (atomic_flag_test_and_set(&said))
         return;
-    mallopt(M_MMAP_THRESHOLD, KEPT + 1); /* another allocator may not know these */
+    mallopt(M_MMAP_THRESHOLD, KEPT); /* another allocator may not know these */
     mallopt(M_TRIM_THRESHOLD, 2 * KEPT);
 }
 

@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* True where `size` bytes can be had. The heap keeps them, up to 1 MiB, for what asks next. */
+/* True where `size` bytes can be had. The heap keeps them for what asks next, where they are fewer
+ * than 32 MiB (4 MiB by the C library's tables on 32 bit). */
 bool memory_to_spare(size_t size);
 
 #endif

@@ -27,6 +27,7 @@ struct finding {
     bool *in_tree; /* goes with a directory above it */
     struct suspects *suspects;
     struct diag *diag;
+    int error; /* of what was left out for want of memory */
 };
 
 static bool is_other(const struct entry *entry)
@@ -223,17 +224,22 @@ static struct json_object *held_file(const struct entry *entry)
                       file);
 }
 
-/* Array of what the tree at change i holds; owned by suspects. NULL: nothing, or no memory. */
+/* Array of what the tree at change i holds; owned by suspects. NULL: no memory, which `finding`
+ * says. */
 static struct json_object *tree_holds(struct finding *finding, size_t i)
 {
     struct suspects *suspects = finding->suspects;
     const char *top = change_path(&finding->changes->items[i]);
     struct json_object *holds = json_object_new_array();
-    if (!holds)
-        return NULL;
-    for (size_t k = i + 1; k < finding->changes->count; k++)
+    bool whole = holds != NULL;
+    for (size_t k = i + 1; whole && k < finding->changes->count; k++)
         if (finding->in_tree[k] && starts_below(change_path(&finding->changes->items[k]), top))
-            json_append(holds, held_file(finding->changes->items[k].now));
+            whole = json_append(holds, held_file(finding->changes->items[k].now));
+    holds = json_whole(whole, holds);
+    if (!holds) {
+        finding->error = -ENOMEM;
+        return NULL;
+    }
     suspects->holds[suspects->holds_count++] = holds;
     return holds;
 }
@@ -346,7 +352,8 @@ static int find_all(struct finding *finding, const struct sets *sets, enum rung 
             move_add(finding, i);
     }
     twins_find(finding);
-    return note_lost(finding);
+    int err = note_lost(finding);
+    return err < 0 ? err : finding->error;
 }
 
 int suspects_find(const struct place *place, const struct sets *sets, struct good_history *history,

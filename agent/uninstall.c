@@ -230,11 +230,19 @@ static int purge_state(const struct place *place, struct diag *diag)
  * unit installs anew. */
 static int remember_leaving(struct parts *parts)
 {
+    int error;
+
     if (!parts->state.present)
         return 0;
     parts->state.retired = true;
     parts->state.complete = false;
-    return install_state_write(parts->place, &parts->state);
+    error = install_state_write(parts->place, &parts->state);
+    if (error)
+        diag_report(parts->diag, DIAG_ERROR,
+                    STATE_DIR "/" INSTALL_NAME " cannot be written: %s; mend that, and uninstall "
+                              "again",
+                    strerror(-error));
+    return error;
 }
 
 static int forget(struct parts *parts, bool purge)
@@ -277,8 +285,9 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         remembered = remember_leaving(&parts);
         keep_first(&first, remembered);
         /* while the stage stands in its place, the former loader lies among these files; and what
-         * is gone without install.json saying so would next time be an ESP that is not reached */
-        if (!error && !remembered)
+         * is gone without install.json saying so would next time be an ESP that is not reached,
+         * unless that file goes as well */
+        if (!error && (!remembered || options->purge))
             keep_first(&first, remove_files(&parts, !done.retiring));
     } else if (error != -ENOENT || parts.state.complete) {
         diag_report(diag, DIAG_ERROR,

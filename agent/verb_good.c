@@ -52,13 +52,13 @@ static void print_generation(uint32_t generation, const struct inventory *good)
         printf("%10u %10s\n", generation, "damaged: not used");
 }
 
-static void list_one(const struct place *place, uint32_t generation, struct json_object *array,
-                     struct diag *diag)
+static void list_one(const struct place *place, uint32_t generation, bool json,
+                     struct json_object *array, struct diag *diag)
 {
     struct inventory good;
     bool intact = good_load(place, generation, &good, diag) == 0;
 
-    if (array)
+    if (json)
         json_append(array, generation_json(generation, intact ? &good : NULL));
     else
         print_generation(generation, intact ? &good : NULL);
@@ -81,7 +81,6 @@ static int list(const struct place *place, const struct options *options, struct
     if (options->json) {
         object = json_object_new_object();
         array = json_object_new_array();
-        json_add(object, "generations", array);
     } else if (count) {
         printf("%10s %10s %10s  %10s\n", "GENERATION", "BOOT", "FILES", "SIZE");
     } else {
@@ -89,10 +88,12 @@ static int list(const struct place *place, const struct options *options, struct
              "The next good boot takes one; `backstop good take --now` does at once.");
     }
     for (size_t i = 0; i < count; i++)
-        list_one(place, generations[i], array, diag);
+        list_one(place, generations[i], options->json, array, diag);
     free(generations);
-    if (object)
+    if (options->json) {
+        json_add(object, "generations", array);
         json_print(object);
+    }
     return EXIT_OK;
 }
 

@@ -47,8 +47,8 @@ static struct json_object *set_json(const struct set *set, const struct tally *t
     json_add_flag(object, "present", set->present);
     json_add_number(object, "files", tally->files);
     json_add_number(object, "bytes", tally->bytes);
-    json_add_number(object, "max_size", set->max_size);
-    json_add_number(object, "soak", set->soak);
+    json_add(object, "max_size", json_object_new_uint64(set->max_size));
+    json_add(object, "soak", json_object_new_uint64(set->soak));
     json_add(object, "drivers", strings_json(&set->drivers));
     json_add(object, "paths", strings_json(&set->paths));
     json_add(object, "never", strings_json(&set->never));
