@@ -423,7 +423,7 @@ static int follow_once(struct session *session)
     if (boot->panic && clock_now() - (double)session->heard > (double)panic) {
         boot_look(session);
         boot_cut(session, "panic, no reset");
-        if (session->helped)
+        if (session->helped && faults_struck(session))
             return 0;
         return session_fail(session, "boot %u: the kernel panicked and did not reset in %ld s",
                             boot->index, panic);

@@ -252,12 +252,12 @@ static int one_seed(const struct chaos *chaos, long seed)
     printf("seed %ld\n", seed);
     fflush(stdout);
     run_text(chaos, "chaos", text, dir, &outcome);
+    alarm(0); /* what is judged is kept */
     printf("%s seed %ld: %zu boots, %.0f s of processor%s%s\n", outcome.well ? "PASS" : "FAIL",
            seed, outcome.boots, outcome.cpu, outcome.well ? "" : ": ",
            outcome.well ? "" : outcome.detail);
     fflush(stdout);
     error = keep(chaos, name, &outcome);
-    alarm(0);
     if (outcome.well)
         directory_remove(dir);
     else if (chaos->tries > 0)

@@ -152,11 +152,12 @@ static bool is_safe(const struct session *session)
     return session->on && strcmp(session_boot(session)->target, "safe") == 0;
 }
 
-static bool holds(const struct session *session)
+/* Proved good, and on hold all the same. */
+static bool is_held(const struct boot *boot)
 {
-    const struct record *ledger = &session_boot(session)->ledger;
+    const struct record *ledger = &boot->ledger;
 
-    return strcmp(record_word(ledger, "stance"), "recovery") == 0 &&
+    return boot->good && ledger->whole && strcmp(record_word(ledger, "stance"), "recovery") == 0 &&
            strcmp(record_word(ledger, "rung"), "hold") == 0;
 }
 
@@ -176,16 +177,13 @@ static int end_in_order(struct session *session, const char *command)
  */
 static int leave_safe_mode(struct session *session)
 {
-    bool on_hold = holds(session);
-
-    if (boot_watch(session, on_hold ? is_proved : never, GOOD_SECONDS) < 0)
+    if (boot_watch(session, is_held, GOOD_SECONDS) < 0)
         return -1;
     if (!session->on)
         return look(session);
-    if (on_hold && session_boot(session)->good)
-        return end_in_order(session, "systemctl reboot");
-    return broken(session, on_hold ? "bound: on hold, and the boot does not prove good"
-                                   : "bound: safe mode is not left by itself");
+    return is_held(session_boot(session))
+               ? end_in_order(session, "systemctl reboot")
+               : broken(session, "bound: safe mode is not left, and is no good boot on hold");
 }
 
 /* Up with its normal target. */

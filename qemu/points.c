@@ -8,12 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a kill left of a line, at the end: the next one begins behind it, on a line of its own. */
+static bool ends_in_half_a_line(int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    char last = '\n';
+
+    return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
 int points_append(const char *file, struct json_object *point)
 {
+    int fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644), error = -errno;
     TEXT_AUTO line =
-        text_format("%s\n", json_object_to_json_string_ext(
-                                point, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644), error = -errno;
+        text_format("%s%s\n", fd >= 0 && ends_in_half_a_line(fd) ? "\n" : "",
+                    json_object_to_json_string_ext(point, JSON_C_TO_STRING_PLAIN |
+                                                              JSON_C_TO_STRING_NOSLASHESCAPE));
     ssize_t size = (ssize_t)strlen(line), put;
 
     json_object_put(point);

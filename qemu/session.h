@@ -78,7 +78,8 @@ struct session {
     struct {
         long silence, panic, boot;
     } limits;    /* instead of the LIMITs above, in s; 0: as there */
-    bool helped; /* after a panic without a reset somebody switches it off: no failure */
+    bool helped; /* where a fault struck, a panic without a reset is no failure: it is switched off
+                  */
     const char *payload, *outbox; /* image; directory of what the vendor delivers, on the host */
     char *dir;                    /* where all of this session's files lie */
     char *disk_path, *vars_path;

@@ -20,12 +20,12 @@ log=$work/log
 left() { echo $((budget > SECONDS ? budget - SECONDS : 0)); }
 to_share() { echo $(($(left) > budget / 12 ? $(left) - budget / 12 : 0)); }
 
-skipped_without_reason() { grep -cE '^ *(SKIPPED |skip [^:]*:? *$)' "$log"; }
+skipped_without_reason() { grep -acE '^ *(SKIPPED |skip [^:]*:? *$)' "$log"; }
 
 # tally STATUS: adds what the target in $log says of itself
 tally() {
     local sum skipped
-    sum=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+    sum=$(grep -aE '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
     skipped=$(skipped_without_reason)
     if [[ $sum =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
         passed=$((passed + BASH_REMATCH[1]))
@@ -37,7 +37,7 @@ tally() {
     else
         failed=$((failed + 1))
     fi
-    grep -E '^LEFT |^[a-z-]+: .* left out' "$log" >>"$work/left"
+    grep -aE '^LEFT |^[a-z-]+: .* left out' "$log" >>"$work/left"
 }
 
 # run_target TARGET [PROOF_BUDGET]
@@ -48,7 +48,7 @@ run_target() {
     if [ "${2:-$seconds}" -gt 0 ]; then
         timeout --kill-after=30 "$seconds" make --no-print-directory "$1" ${2:+PROOF_BUDGET=$2} 2>&1 | tee "$log"
         status=${PIPESTATUS[0]}
-        [ "$status" != 124 ] || echo "make $1: did not end in time"
+        [[ $status != 124 && $status != 137 ]] || echo "make $1: did not end in time"
     elif [ -n "${2:-}" ]; then
         echo "LEFT make $1, all of it: no time left" | tee "$log"
         cat "$log" >>"$work/left"

@@ -141,6 +141,10 @@ static void a_proofs_own_words(void **state)
     point = json_object_object_get(points, "a/2");
     assert_true(point_is_well(point));
     assert_int_equal(json_object_get_int(json_object_object_get(point, "boots")), 7);
+    add("own", "a/3", "broken", 1); /* behind the half line, and not lost with it */
+    assert_int_equal(points_collect(file("own"), points), -EBADMSG);
+    assert_false(point_is_well(json_object_object_get(points, "a/3")));
+    assert_int_equal(json_object_object_length(points), 3);
     json_object_put(points);
 }
 

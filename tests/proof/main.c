@@ -359,8 +359,7 @@ static int run_all(const struct options *options, struct pool *pool)
             "  reordered states, each different from the others of its case: %lu, %lu ended well\n",
             sums.states, sums.states_well);
     if (sums.cut_short)
-        printf("  not all states of %lu groups are listed, as said above: those are left out as "
-               "well\n",
+        printf("LEFT calls: states of %lu groups that are not listed, as said above\n",
                sums.cut_short);
     printf("calls: %lu points, %lu ended well, %lu left out\n", sums.points, sums.well, sums.left);
     printf("%lu passed, %lu failed\n", sums.groups_passed, sums.groups_failed);

@@ -46,16 +46,5 @@ PROOF_MUTANTS += proof-mutants-calls
 proof-mutants-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 	$(Q)$(call EACH_MUTANT,calls)
 
-# $(1): a layer's target. None is started once the budget is used up.
-define run_mutants
-	$(Q)+if [ -n "$(PROOF_BUDGET)" ] && [ $$(($$(date +%s) - $$(cat $(B)/proof/mutants-began))) -ge "$(PROOF_BUDGET)" ]; \
-	then echo "LEFT $(1): no time left within the budget"; \
-	else $(TALLY) '$(1)' $(MAKE) --no-print-directory $(1); fi
-
-endef
-
-proof-mutants: $(TALLY_BIN)
-	$(begin_results)
-	$(Q)mkdir -p $(B)/proof && date +%s >$(B)/proof/mutants-began
-	$(foreach t,$(sort $(PROOF_MUTANTS)),$(call run_mutants,$(t)))
-	@$(TALLY)
+proof-mutants:
+	$(Q)+tests/mutants/all.sh "$(PROOF_BUDGET)" $(sort $(PROOF_MUTANTS))
