@@ -1,8 +1,8 @@
 /*
  * flash.c - `rig flash`: chooses points, judges them side by side, keeps the results.
  *
- * Results lie in DIR/points-KEY.jsonl, a line a point; KEY is a hash over what is under test, so a
- * run goes on where one of the same things ended. Points with the same flash are judged once.
+ * Results lie in DIR/points-CASE-KEY.jsonl, a line a point; KEY is a hash over what is under test,
+ * so a run goes on where one of the same things ended. Points with the same flash are judged once.
  */
 #include "child.h"
 #include "clock.h"
@@ -415,7 +415,7 @@ static void results_open(const struct options *options, const struct flash_case 
 
     flash_key(&options->run, one, key);
     memset(results, 0, sizeof *results);
-    results->path = text_format("%s/points-%.16s.jsonl", options->run.dir, key);
+    results->path = text_format("%s/points-%s-%.16s.jsonl", options->run.dir, one->name, key);
     if (options->fresh)
         unlink(results->path);
     results_read(results, one->name);

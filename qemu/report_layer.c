@@ -41,45 +41,64 @@ static int is_points(const struct dirent *entry)
     return text_starts(entry->d_name, "points-") && text_ends(entry->d_name, ".jsonl");
 }
 
-/* Each key is a proof of something else (other binaries): the newest file is what was last run. */
-static char *newest(const char *dir)
+/* Of "points-KEY.jsonl" and "points-CASE-KEY.jsonl" the part before KEY. */
+static char *group_of(const char *file)
 {
+    return text_format("%.*s", (int)(strrchr(file, '-') + 1 - file), file);
+}
+
+/* The newest file of each group, by group: each key is a proof of something else (other binaries),
+ * and the newest is what was last run. */
+static struct json_object *newest(const char *dir)
+{
+    struct json_object *names = json_object_new_object(), *best;
     struct dirent **entries;
     int count = scandir(dir, &entries, is_points, alphasort);
-    char *best = NULL;
-    time_t when = 0;
+    struct stat st, former;
 
     for (int i = 0; i < count; i++) {
         TEXT_AUTO path = text_format("%s/%s", dir, entries[i]->d_name);
-        struct stat st;
+        TEXT_AUTO group = group_of(entries[i]->d_name);
 
-        if (stat(path, &st) == 0 && (best == NULL || st.st_mtime > when)) {
-            when = st.st_mtime;
-            text_replace(&best, text_copy(path));
-        }
+        if (stat(path, &st) == 0 &&
+            (!json_object_object_get_ex(names, group, &best) ||
+             stat(json_object_get_string(best), &former) < 0 || st.st_mtime > former.st_mtime))
+            json_object_object_add(names, group, json_object_new_string(path));
         free(entries[i]);
     }
     if (count >= 0)
         free(entries);
-    return best;
+    return names;
+}
+
+/* False where there is no file, or none that can be read. */
+static bool collect_newest(const char *dir, struct json_object *points)
+{
+    struct json_object *names = newest(dir);
+
+    json_object_object_foreach(names, group, path)
+    {
+        (void)group;
+        /* The last line on a point counts: a rerun of one that failed is written below. */
+        (void)points_collect(json_object_get_string(path), points);
+    }
+    json_object_put(names);
+    return json_object_object_length(points) > 0;
 }
 
 bool layer_read(struct layer *layer, const char *name, const char *dir)
 {
-    TEXT_AUTO path = newest(dir);
-    struct json_object *points;
+    struct json_object *points = json_object_new_object();
+    bool is_there = collect_newest(dir, points);
 
     memset(layer, 0, sizeof *layer);
-    if (path == NULL)
-        return false;
-    layer->name = text_copy(name);
-    layer->failures = json_object_new_array();
-    points = json_object_new_object();
-    /* The last line on a point counts: a rerun of one that failed is written below. */
-    (void)points_collect(path, points);
-    count_points(layer, points);
+    if (is_there) {
+        layer->name = text_copy(name);
+        layer->failures = json_object_new_array();
+        count_points(layer, points);
+    }
     json_object_put(points);
-    return true;
+    return is_there;
 }
 
 void layer_free(struct layer *layer)

@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "../qemu/clean.h"
 #include "../qemu/markup.h"
@@ -306,6 +307,35 @@ static void the_last_line_on_a_point_counts(void **state)
     report_free(&report);
 }
 
+/* Of a build before, with nothing of it to be told. */
+static void put_old(const char *name, const char *text)
+{
+    static const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    char path[256];
+
+    snprintf(path, sizeof path, "%s/%s", scratch, name);
+    put(name, text);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void of_each_case_the_newest_results(void **state)
+{
+    struct report report;
+
+    (void)state;
+    put("out/x/result.json", "{\"passed\":true}");
+    put("proof/flash/points-one-2.jsonl", "{\"id\":\"one:1\",\"result\":\"well\"}\n");
+    put_old("proof/flash/points-one-1.jsonl", "{\"id\":\"one:9\",\"result\":\"failed\"}\n");
+    put_old("proof/flash/points-one-3.jsonl", "{\"id\":\"one:8\",\"result\":\"failed\"}\n");
+    put_old("proof/flash/points-another-1.jsonl", "{\"id\":\"another:1\",\"result\":\"failed\"}\n");
+    read_all(&report);
+    assert_int_equal(report.layer_count, 1);
+    assert_int_equal(report.layers[0].points, 2);
+    assert_int_equal(report.layers[0].passed, 1);
+    assert_int_equal(report.layers[0].failed, 1);
+    report_free(&report);
+}
+
 static size_t occurrences(const char *text, const char *what)
 {
     size_t count = 0;
@@ -447,6 +477,8 @@ int main(void)
                                         scratch_remove),
         cmocka_unit_test(a_directory_that_is_not_there_is_said),
         cmocka_unit_test_setup_teardown(the_last_line_on_a_point_counts, scratch_make,
+                                        scratch_remove),
+        cmocka_unit_test_setup_teardown(of_each_case_the_newest_results, scratch_make,
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(junit_counts_what_it_lists, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(json_has_it_all, scratch_make, scratch_remove),
