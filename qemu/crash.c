@@ -250,7 +250,6 @@ static void digest_of(struct image *image, const struct crash *crash, const stru
 struct finding {
     struct crashes *crashes;
     const struct writes *log;
-    struct crash_unit unit;
     struct image image;
     uint8_t (*seen)[DIGEST]; /* ascending */
     size_t capacity;
@@ -283,17 +282,6 @@ static void make_room(struct finding *finding)
         realloc(finding->crashes->items, finding->capacity * sizeof *finding->crashes->items));
 }
 
-static bool tears_unit(const struct finding *finding, const struct crash *crash)
-{
-    const struct crash_unit *unit = &finding->unit;
-    uint64_t at;
-
-    if (crash->torn == 0)
-        return false;
-    at = finding->log->items[crash->count - 1].offset + crash->torn * DISK_SECTOR;
-    return at > unit->offset && at < unit->offset + unit->size;
-}
-
 static void consider(struct finding *finding, enum crash_kind kind, const struct crash *crash)
 {
     struct crashes *crashes = finding->crashes;
@@ -301,7 +289,7 @@ static void consider(struct finding *finding, enum crash_kind kind, const struct
     bool there;
     size_t place;
 
-    if (!is_allowed(crash, finding->log) || tears_unit(finding, crash))
+    if (!is_allowed(crash, finding->log))
         return;
     crashes->possible[kind]++;
     digest_of(&finding->image, crash, finding->log, digest);
@@ -429,9 +417,9 @@ static void find_more(struct finding *finding, enum crash_kind kind, size_t want
 }
 
 void crashes_find(struct crashes *crashes, const struct writes *log, const uint8_t *base,
-                  size_t base_size, struct crash_unit unit, size_t wanted)
+                  size_t base_size, size_t wanted)
 {
-    struct finding finding = {.crashes = crashes, .log = log, .unit = unit};
+    struct finding finding = {.crashes = crashes, .log = log};
 
     *crashes = (struct crashes){0};
     image_open(&finding.image, log, base, base_size);

@@ -61,21 +61,15 @@ struct crashes {
     size_t possible[CRASH_KINDS]; /* of each kind, before those alike were dropped */
 };
 
-/* Bytes that a file system relies on being written as one, though they are longer than a sector: a
- * tear inside makes it unreadable to its own repair tool. size 0: there are none. */
-struct crash_unit {
-    uint64_t offset, size;
-};
-
 /*
  * All prefixes, single writes missing from any prefix, single writes that arrived alone, and the
  * last write torn behind its first sector, in its middle and before its last; while there are fewer
  * than `wanted` states in all (0: every one) pairs of both sorts, then the last write torn and
  * another missing, then the last write torn anywhere, evenly spread. `base`: what a disk of
- * base_size bytes held before. No write is torn inside `unit`.
+ * base_size bytes held before.
  */
 void crashes_find(struct crashes *crashes, const struct writes *log, const uint8_t *base,
-                  size_t base_size, struct crash_unit unit, size_t wanted);
+                  size_t base_size, size_t wanted);
 void crashes_free(struct crashes *crashes);
 
 #endif

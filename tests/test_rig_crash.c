@@ -256,8 +256,6 @@ static void forced_writes_stay(void **state)
 
 /* ---- all states ---- */
 
-static const struct crash_unit no_unit = {0, 0};
-
 /* Counted by hand: with window one (a1 b2 c3) any of the 2^3 subsets, b whole or half; with window
  * two (d4 e5) any of the 2^2. */
 static void all_states_once(void **state)
@@ -267,7 +265,7 @@ static void all_states_once(void **state)
     static uint8_t base[DISK];
 
     (void)state;
-    crashes_find(&crashes, &writes, base, sizeof base, no_unit, 0);
+    crashes_find(&crashes, &writes, base, sizeof base, 0);
     assert_int_equal(crashes.distinct[CRASH_PREFIX], 6);
     assert_int_equal(crashes.distinct[CRASH_TORN], 1);
     /* 3-1, 3-2, 2-1, 5-4; 3-3 is 2 */
@@ -290,33 +288,9 @@ static void what_is_there_already(void **state)
     struct crashes crashes;
 
     (void)state;
-    crashes_find(&crashes, &writes, base, sizeof base, no_unit, 0);
+    crashes_find(&crashes, &writes, base, sizeof base, 0);
     assert_int_equal(crashes.count, 2);
     assert_true(crashes.possible[CRASH_PREFIX] == 4);
-    crashes_free(&crashes);
-    writes_free(&writes);
-}
-
-/* One write of four sectors from sector 1 on; sectors 2 and 3 are written as one. */
-static void no_tear_inside_a_unit(void **state)
-{
-    const struct row rows[] = {{WRITE, 1, 4, 'a'}};
-    const struct crash_unit unit = {2 * DISK_SECTOR, 2 * DISK_SECTOR};
-    struct writes writes = loaded(rows, 1);
-    static uint8_t base[DISK];
-    struct crashes crashes;
-    TEXT_AUTO torn = text_copy("");
-
-    (void)state;
-    crashes_find(&crashes, &writes, base, sizeof base, unit, 0);
-    for (size_t i = 0; i < crashes.count; i++) {
-        char id[CRASH_ID_SIZE];
-
-        crash_format(&crashes.items[i], id);
-        text_append(&torn, id);
-        text_append(&torn, " ");
-    }
-    assert_string_equal(torn, "0 1 1t1 1t3 "); /* not 1t2, which ends behind sector 2 */
     crashes_free(&crashes);
     writes_free(&writes);
 }
@@ -332,8 +306,8 @@ static void pairs_up_to_a_count(void **state)
     for (unsigned i = 0; i < 24; i++)
         rows[i] = (struct row){WRITE, i, 1, (char)('a' + i)};
     writes = loaded(rows, 24);
-    crashes_find(&all, &writes, base, sizeof base, no_unit, 0);
-    crashes_find(&some, &writes, base, sizeof base, no_unit, 700);
+    crashes_find(&all, &writes, base, sizeof base, 0);
+    crashes_find(&some, &writes, base, sizeof base, 700);
     assert_true(some.count >= 700 && some.count < all.count);
     assert_int_equal(some.distinct[CRASH_WITHOUT_ONE], all.distinct[CRASH_WITHOUT_ONE]);
     assert_int_equal(some.possible[CRASH_PAIR], all.possible[CRASH_PAIR]);
@@ -352,11 +326,11 @@ static void pairs_up_to_a_count(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_tear_inside_a_unit), cmocka_unit_test(writes_and_flushes),
-        cmocka_unit_test(logs_of_another_disk),  cmocka_unit_test(damaged_logs),
-        cmocka_unit_test(names_and_back),        cmocka_unit_test(what_states_hold),
-        cmocka_unit_test(forced_writes_stay),    cmocka_unit_test(all_states_once),
-        cmocka_unit_test(what_is_there_already), cmocka_unit_test(pairs_up_to_a_count),
+        cmocka_unit_test(writes_and_flushes),  cmocka_unit_test(logs_of_another_disk),
+        cmocka_unit_test(damaged_logs),        cmocka_unit_test(names_and_back),
+        cmocka_unit_test(what_states_hold),    cmocka_unit_test(forced_writes_stay),
+        cmocka_unit_test(all_states_once),     cmocka_unit_test(what_is_there_already),
+        cmocka_unit_test(pairs_up_to_a_count),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
