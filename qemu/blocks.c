@@ -55,7 +55,7 @@ struct options {
 };
 
 struct tally {
-    size_t points, well, left;
+    size_t points, well, apart, left;
 };
 
 /* ---- one file system ---- */
@@ -330,16 +330,30 @@ static bool is_enough(const struct proof *proof)
     return is_over(proof->options) || (proof->options->until_failed && proof->failed > 0);
 }
 
+/* A torn write of its own metadata can keep a file system from coming up at all, before anything of
+ * Backstop runs. Without a tear none may: prefixes and reorderings are what it promises to bear. */
+static bool is_file_systems_own(const struct proof *proof, const char *name, const char *why)
+{
+    TEXT_AUTO refused = text_format("%s cannot be mounted: ", proof->fs->name);
+    struct crash crash;
+
+    return crash_parse(name, &proof->writes, &crash) == 0 && crash.torn > 0 &&
+           (text_starts(why, refused) || text_starts(why, "/bin/e2fsck ended with "));
+}
+
 static void note(struct proof *proof, const char *name, bool well, const char *why)
 {
     TEXT_AUTO id = point_id(proof, name);
-    int error = points_add(&proof->points, id, well, why);
+    enum point_result result = well                                    ? POINT_WELL
+                               : is_file_systems_own(proof, name, why) ? POINT_APART
+                                                                       : POINT_FAILED;
+    int error = points_add(&proof->points, id, result, why);
 
     if (error < 0)
         fprintf(stderr, "rig: %s: %s\n", proof->points.file, strerror(-error));
-    if (well) {
+    if (result != POINT_FAILED) {
         if (proof->options->point != NULL)
-            printf("PASS blocks %s\n", id);
+            printf("PASS blocks %s%s%s\n", id, well ? "" : " apart: ", why);
         return;
     }
     proof->failed++;
@@ -437,7 +451,8 @@ static void add_up(const struct proof *proof, struct tally *tally)
         id = point_id(proof, name);
         point = points_find(&proof->points, id);
         tally->points++;
-        tally->well += point != NULL && point->well;
+        tally->well += point != NULL && point->result == POINT_WELL;
+        tally->apart += point != NULL && point->result == POINT_APART;
         tally->left += point == NULL;
     }
 }
@@ -473,14 +488,16 @@ static int prove_one(const struct options *options, const struct block_fs *fs, s
         error = prove(&proof);
     add_up(&proof, &tally);
     if (error == 0)
-        printf("blocks %s: %zu points, %zu ended well, %zu left out\n", fs->name, tally.points,
-               tally.well, tally.left);
-    if (error < 0 || tally.well + tally.left < tally.points || proof.failed > 0)
+        printf("blocks %s: %zu points, %zu ended well, %zu left out; %zu apart: torn so that the "
+               "file system itself does not come up\n",
+               fs->name, tally.points, tally.well, tally.left, tally.apart);
+    if (error < 0 || tally.well + tally.apart + tally.left < tally.points || proof.failed > 0)
         ++*failed;
     else if ((tally.points > 0 && tally.left == 0) || options->point != NULL)
         ++*passed;
     all->points += tally.points;
     all->well += tally.well;
+    all->apart += tally.apart;
     all->left += tally.left;
     proof_close(&proof);
     return error;
@@ -583,8 +600,8 @@ int blocks_main(char *const words[])
     for (size_t i = 0; i < FILE_SYSTEMS; i++)
         if (is_asked(&options, &file_systems[i], words + optind - 1))
             prove_one(&options, &file_systems[i], &tally, &passed, &failed);
-    printf("blocks: %zu points, %zu ended well, %zu left out\n", tally.points, tally.well,
-           tally.left);
+    printf("blocks: %zu points, %zu ended well, %zu left out; %zu apart\n", tally.points,
+           tally.well, tally.left, tally.apart);
     printf("%zu passed, %zu failed\n", passed, failed);
     return failed == 0 ? EXIT_PASSED : EXIT_FAILED;
 }

@@ -95,13 +95,14 @@ const struct point *points_find(const struct points *points, const char *id)
     return bsearch(&key, points->items, points->count, sizeof key, by_id);
 }
 
-static void remember(struct points *points, const char *id, bool well, const char *detail)
+static void remember(struct points *points, const char *id, enum point_result result,
+                     const char *detail)
 {
     struct point *found = (struct point *)(uintptr_t)points_find(points, id);
     size_t at = 0;
 
     if (found != NULL) {
-        found->well = well;
+        found->result = result;
         text_replace(&found->detail, text_copy(detail));
         return;
     }
@@ -112,8 +113,20 @@ static void remember(struct points *points, const char *id, bool well, const cha
         at++;
     memmove(points->items + at + 1, points->items + at,
             (points->count - at) * sizeof *points->items);
-    points->items[at] = (struct point){text_copy(id), well, text_copy(detail)};
+    points->items[at] = (struct point){text_copy(id), result, text_copy(detail)};
     points->count++;
+}
+
+static const char *const result_words[] = {"failed", "well", "apart"};
+
+static enum point_result result_of(struct json_object *point)
+{
+    const char *word = json_object_get_string(json_object_object_get(point, "result"));
+
+    for (int i = 0; i <= POINT_APART; i++)
+        if (word != NULL && strcmp(word, result_words[i]) == 0)
+            return (enum point_result)i;
+    return POINT_FAILED;
 }
 
 struct reading {
@@ -130,7 +143,7 @@ static void take_point(void *context, const char *id, struct json_object *point)
     if (!json_object_object_get_ex(point, "result", NULL))
         reading->error = -EBADMSG;
     else
-        remember(reading->points, id, point_is_well(point),
+        remember(reading->points, id, result_of(point),
                  detail != NULL ? json_object_get_string(detail) : "");
 }
 
@@ -168,21 +181,22 @@ void points_close(struct points *points)
     *points = (struct points){0};
 }
 
-static int append_point(const char *file, const char *id, bool well, const char *detail)
+static int append_point(const char *file, const char *id, enum point_result result,
+                        const char *detail)
 {
     struct json_object *object = json_object_new_object();
 
     json_object_object_add(object, "id", json_object_new_string(id));
-    json_object_object_add(object, "result", json_object_new_string(well ? "well" : "failed"));
+    json_object_object_add(object, "result", json_object_new_string(result_words[result]));
     if (*detail != '\0')
         json_object_object_add(object, "detail", json_object_new_string(detail));
     return points_append(file, object);
 }
 
-int points_add(struct points *points, const char *id, bool well, const char *detail)
+int points_add(struct points *points, const char *id, enum point_result result, const char *detail)
 {
-    remember(points, id, well, detail);
-    return append_point(points->file, id, well, detail);
+    remember(points, id, result, detail);
+    return append_point(points->file, id, result, detail);
 }
 
 static int write_others(const struct points *points, const char *file, const char *start)
@@ -191,7 +205,7 @@ static int write_others(const struct points *points, const char *file, const cha
 
     for (size_t i = 0; i < points->count && error == 0; i++)
         if (!text_starts(points->items[i].id, start))
-            error = append_point(file, points->items[i].id, points->items[i].well,
+            error = append_point(file, points->items[i].id, points->items[i].result,
                                  points->items[i].detail);
     return error;
 }

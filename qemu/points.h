@@ -21,12 +21,18 @@ int points_each(const char *file, point_taker *take, void *context);
 int points_collect(const char *file, struct json_object *by_id);
 bool point_is_well(struct json_object *point);
 
-/* ---- those that are well or not, and why ---- */
+/* ---- those with a result and why it is that ---- */
+
+enum point_result {
+    POINT_FAILED,
+    POINT_WELL,
+    POINT_APART, /* what is proved was not reached, and that is nobody's fault here */
+};
 
 struct point {
     char *id;
-    bool well;
-    char *detail; /* why not */
+    enum point_result result;
+    char *detail; /* why not well */
 };
 
 struct points {
@@ -41,7 +47,7 @@ int points_open(struct points *points, const char *file);
 void points_close(struct points *points);
 const struct point *points_find(const struct points *points, const char *id);
 /* Appends; the result of an id that is there already is replaced. 0 or -errno. */
-int points_add(struct points *points, const char *id, bool well, const char *detail);
+int points_add(struct points *points, const char *id, enum point_result result, const char *detail);
 /* Takes out of the file all whose id begins with "GROUP/". 0 or -errno. */
 int points_forget(const char *file, const char *group);
 

@@ -29,7 +29,7 @@ static void count_points(struct layer *layer, struct json_object *points)
         layer->points++;
         if (ended_well(word))
             layer->passed++;
-        else if (strcmp(word, "firmware") == 0)
+        else if (strcmp(word, "firmware") == 0 || strcmp(word, "apart") == 0)
             layer->apart++;
         else if (++layer->failed <= LAYER_FAILURES_MAX)
             json_object_array_add(layer->failures, json_object_get(point));

@@ -24,14 +24,15 @@ static void kept_and_found(void **state)
     (void)state;
     assert_int_equal(points_open(&points, file("kept")), 0);
     assert_null(points_find(&points, "1"));
-    assert_int_equal(points_add(&points, "2", false, "it said \"no\"\nand more"), 0);
-    assert_int_equal(points_add(&points, "10", true, ""), 0);
-    assert_int_equal(points_add(&points, "1", true, ""), 0);
+    assert_int_equal(points_add(&points, "2", POINT_FAILED, "it said \"no\"\nand more"), 0);
+    assert_int_equal(points_add(&points, "10", POINT_WELL, ""), 0);
+    assert_int_equal(points_add(&points, "1", POINT_APART, "torn"), 0);
     points_close(&points);
     assert_int_equal(points_open(&points, file("kept")), 0);
     assert_int_equal(points.count, 3);
-    assert_true(points_find(&points, "10")->well);
-    assert_false(points_find(&points, "2")->well);
+    assert_int_equal(points_find(&points, "10")->result, POINT_WELL);
+    assert_int_equal(points_find(&points, "2")->result, POINT_FAILED);
+    assert_int_equal(points_find(&points, "1")->result, POINT_APART);
     assert_string_equal(points_find(&points, "2")->detail, "it said \"no\"\nand more");
     points_close(&points);
 }
@@ -42,12 +43,12 @@ static void the_last_result_counts(void **state)
 
     (void)state;
     assert_int_equal(points_open(&points, file("again")), 0);
-    points_add(&points, "7", false, "broken");
-    points_add(&points, "7", true, "");
+    points_add(&points, "7", POINT_FAILED, "broken");
+    points_add(&points, "7", POINT_WELL, "");
     points_close(&points);
     assert_int_equal(points_open(&points, file("again")), 0);
     assert_int_equal(points.count, 1);
-    assert_true(points_find(&points, "7")->well);
+    assert_int_equal(points_find(&points, "7")->result, POINT_WELL);
     points_close(&points);
 }
 
@@ -61,7 +62,7 @@ static void half_a_line(void **state)
     assert_int_equal(file_write(file("half"), text, sizeof text - 1), 0);
     assert_int_equal(points_open(&points, file("half")), 0);
     assert_int_equal(points.count, 1);
-    points_add(&points, "3", true, "");
+    points_add(&points, "3", POINT_WELL, "");
     points_close(&points);
     assert_int_equal(points_open(&points, file("half")), 0);
     assert_int_equal(points.count, 2);
@@ -88,9 +89,9 @@ static void a_group_forgotten(void **state)
     (void)state;
     assert_int_equal(points_forget(file("groups"), "xfs"), 0); /* none is there yet */
     assert_int_equal(points_open(&points, file("groups")), 0);
-    points_add(&points, "ext4/1", true, "");
-    points_add(&points, "xfs/1", true, "");
-    points_add(&points, "xfs2/1", false, "why");
+    points_add(&points, "ext4/1", POINT_WELL, "");
+    points_add(&points, "xfs/1", POINT_WELL, "");
+    points_add(&points, "xfs2/1", POINT_FAILED, "why");
     points_close(&points);
     assert_int_equal(points_forget(file("groups"), "xfs"), 0);
     assert_int_equal(points_open(&points, file("groups")), 0);
