@@ -282,7 +282,7 @@ static void set_end(const struct chaos *chaos)
     double left = (double)chaos->budget - (clock_now() - chaos->start);
 
     if (chaos->budget > 0)
-        alarm(left > 1 ? (unsigned)left : 1);
+        alarm(left > 0 ? (unsigned)left + 1 : 1); /* not before it is over: none is begun then */
 }
 
 static int start_seed(const struct chaos *chaos, struct under_way *under_way, long seed)
@@ -327,6 +327,7 @@ static bool reap_seed(const struct chaos *chaos, struct under_way *under_way)
         TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
 
         printf("LEFT seed %ld: broken off, the time is up; nothing of it is kept\n", seed);
+        fflush(stdout); /* or the next child says it again */
         directory_remove(dir);
         return true;
     }
