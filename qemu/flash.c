@@ -65,7 +65,7 @@ struct reading {
     const char *name;
 };
 
-/* The file holds other cases as well. */
+/* What is not named as a point of this case is passed over. */
 static void result_take(void *context, const char *id, struct json_object *line)
 {
     const struct reading *reading = context;

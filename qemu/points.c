@@ -72,13 +72,6 @@ int points_collect(const char *file, struct json_object *by_id)
     return points_each(file, collect, by_id);
 }
 
-bool point_is_well(struct json_object *point)
-{
-    const char *result = json_object_get_string(json_object_object_get(point, "result"));
-
-    return result != NULL && strcmp(result, "well") == 0;
-}
-
 static int by_id(const void *a, const void *b)
 {
     const struct point *x = a, *y = b;
@@ -127,6 +120,11 @@ static enum point_result result_of(struct json_object *point)
         if (word != NULL && strcmp(word, result_words[i]) == 0)
             return (enum point_result)i;
     return POINT_FAILED;
+}
+
+bool point_is_well(struct json_object *point)
+{
+    return result_of(point) == POINT_WELL;
 }
 
 struct reading {
