@@ -27,15 +27,6 @@
 
 /* ---- install.json ---- */
 
-static void get_text(struct json_object *object, const char *key, char *out, size_t size)
-{
-    struct json_object *value;
-
-    if (json_object_object_get_ex(object, key, &value) &&
-        json_object_is_type(value, json_type_string))
-        snprintf(out, size, "%s", json_object_get_string(value));
-}
-
 static bool get_entry(struct json_object *value, uint16_t *entry)
 {
     int64_t number = json_object_get_int64(value);
@@ -92,8 +83,9 @@ int install_state_parse(const char *text, struct install_state *state)
         json_object_object_get_ex(object, "entry", &entry) && get_entry(entry, &found.entry);
     found.has_former = get_order(object, &found.former);
     get_next(object, &found.next);
-    get_text(object, "partuuid", found.partuuid, sizeof found.partuuid);
-    get_text(object, "stage_sha256", found.stage_sha256, sizeof found.stage_sha256);
+    snprintf(found.partuuid, sizeof found.partuuid, "%s", journal_text(object, "partuuid"));
+    snprintf(found.stage_sha256, sizeof found.stage_sha256, "%s",
+             journal_text(object, "stage_sha256"));
     json_object_put(object);
     *state = found;
     return 0;
@@ -241,17 +233,6 @@ const char *install_variables_obstacle(void)
     return "EFI variables are not mounted; mount -t efivarfs efivarfs /sys/firmware/efi/efivars";
 }
 
-int sha256_text(const void *bytes, size_t size, char out[SHA256_TEXT_SIZE])
-{
-    uint8_t digest[SHA256_SIZE];
-
-    int error = io_sha256(bytes, size, digest);
-
-    if (error == 0)
-        hex_of(digest, sizeof digest, out);
-    return error;
-}
-
 int parts_open(struct parts *parts, const struct place *place, const char *esp_dir, bool installed,
                struct diag *diag)
 {
@@ -303,7 +284,7 @@ static int load_stage(struct parts *parts)
     if (!error && parts->stage_size == 0)
         error = -ENODATA;
     if (!error)
-        error = sha256_text(parts->stage, parts->stage_size, parts->stage_sha256);
+        error = io_sha256_text(parts->stage, parts->stage_size, parts->stage_sha256);
     if (error)
         diag_report(parts->diag, DIAG_ERROR, "the stage %s: %s; install the backstop package again",
                     STAGE_SOURCE, strerror(-error));

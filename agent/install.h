@@ -13,11 +13,11 @@
 #define BACKSTOP_AGENT_INSTALL_H
 
 #include "bootentry.h"
+#include "inventory.h"
 #include "policy.h"
 #include "stageconf.h"
 
 #define INSTALL_NAME "install.json" /* in STATE_DIR */
-#define SHA256_TEXT_SIZE 65
 
 /* install.json */
 struct install_state {

@@ -37,6 +37,5 @@ int parts_remember(struct parts *parts);
 /* True if what lies at REMOVABLE_PATH is a stage of ours, of whatever version. */
 bool removable_is_ours(const struct parts *parts);
 struct json_object *next_json(const struct next_list *next);
-int sha256_text(const void *bytes, size_t size, char out[SHA256_TEXT_SIZE]);
 
 #endif

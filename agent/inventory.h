@@ -11,6 +11,7 @@
 #include "sets.h"
 
 #define SHA256_SIZE 32
+#define SHA256_TEXT_SIZE (2 * SHA256_SIZE + 1) /* as hexadecimal digits, with a NUL */
 
 /* Names that begin so are Backstop's own, wherever they are: never listed, never descended into. */
 #define OWN_NAME_PREFIX ".backstop-"

@@ -26,8 +26,8 @@ int io_read_all(int dir_fd, const char *name, size_t limit, char **bytes, size_t
 int io_copy_hash(int in_fd, int out_fd, uint8_t sha256[SHA256_SIZE]);
 /* Readies libcrypto where it is not ready yet. False: no memory; it must not be used then. */
 bool io_can_hash(void);
-/* 0, -ENOMEM or -EIO. */
-int io_sha256(const void *bytes, size_t size, uint8_t sha256[SHA256_SIZE]);
+/* SHA-256 of the bytes, as text. 0, -ENOMEM or -EIO. */
+int io_sha256_text(const void *bytes, size_t size, char text[SHA256_TEXT_SIZE]);
 /*
  * Owner, xattrs, then mode, as entry has them, onto an open file or directory (not O_PATH). Xattrs
  * that entry has not are removed, but for security labels that cannot be. 0 or -errno.

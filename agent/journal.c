@@ -12,30 +12,26 @@
 #include "json.h"
 
 #define JOURNAL_TAIL ((size_t)64 << 20) /* no record is longer */
-#define HASH_TEXT_SIZE (2 * SHA256_SIZE + 1)
 
 /* The chain's state: what the next record must say. */
 struct link {
     int64_t seq; /* of the last record; 0: none */
-    char hash[HASH_TEXT_SIZE];
+    char hash[SHA256_TEXT_SIZE];
 };
 
 static void link_start(struct link *link)
 {
     link->seq = 0;
-    memset(link->hash, '0', HASH_TEXT_SIZE - 1);
-    link->hash[HASH_TEXT_SIZE - 1] = '\0';
+    memset(link->hash, '0', SHA256_TEXT_SIZE - 1);
+    link->hash[SHA256_TEXT_SIZE - 1] = '\0';
 }
 
 static int link_advance(struct link *link, int64_t seq, const char *line, size_t size)
 {
-    uint8_t digest[SHA256_SIZE];
-    int err = io_sha256(line, size, digest);
-    if (err < 0)
-        return err;
-    hex_of(digest, sizeof digest, link->hash);
-    link->seq = seq;
-    return 0;
+    int err = io_sha256_text(line, size, link->hash);
+    if (err == 0)
+        link->seq = seq;
+    return err;
 }
 
 const char *journal_text(const struct json_object *record, const char *key)
@@ -59,7 +55,7 @@ int64_t journal_number(const struct json_object *record, const char *key)
 static bool is_record(const struct json_object *object)
 {
     return journal_number(object, "seq") > 0 && *journal_text(object, "event") &&
-           strlen(journal_text(object, "prev")) == HASH_TEXT_SIZE - 1;
+           strlen(journal_text(object, "prev")) == SHA256_TEXT_SIZE - 1;
 }
 
 /* 0 with the line's record, or NULL where it is none; or -ENOMEM: a whole record must not be called

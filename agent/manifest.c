@@ -148,16 +148,6 @@ static int put_header(struct buffer *buffer, const struct inventory *inventory)
     return error ? error : put_line(buffer, "entries %zu\n", inventory->count);
 }
 
-static int digest_of(const char *text, size_t size, char hex[2 * SHA256_SIZE + 1])
-{
-    uint8_t digest[SHA256_SIZE];
-    int error = io_sha256(text, size, digest);
-
-    if (error == 0)
-        hex_of(digest, SHA256_SIZE, hex);
-    return error;
-}
-
 int manifest_format(const struct inventory *inventory, char **text, size_t *size)
 {
     char hex[2 * SHA256_SIZE + 1];
@@ -167,7 +157,7 @@ int manifest_format(const struct inventory *inventory, char **text, size_t *size
     for (size_t i = 0; i < inventory->count && !error; i++)
         error = put_entry(&buffer, &inventory->entries[i]);
     if (!error)
-        error = digest_of(buffer.text, buffer.size, hex);
+        error = io_sha256_text(buffer.text, buffer.size, hex);
     if (!error)
         error = put_line(&buffer, "sha256 %s\n", hex);
     if (error) {
@@ -543,7 +533,7 @@ static int check_whole(struct reader *reader, const char *text, size_t size)
     if (size < TRAILER_SIZE + sizeof magic || trailer[-1] != '\n' ||
         memcmp(trailer, "sha256 ", 7) != 0 || text[size - 1] != '\n')
         return refuse(reader, "it is cut short: the last line is not its sha256");
-    error = digest_of(text, size - TRAILER_SIZE, hex);
+    error = io_sha256_text(text, size - TRAILER_SIZE, hex);
     if (error)
         return error;
     if (memcmp(trailer + 7, hex, 2 * SHA256_SIZE) != 0)

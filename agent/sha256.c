@@ -1,4 +1,4 @@
-/* sha256.c - io_sha256(), and libcrypto made ready for it and for io_copy_hash(). */
+/* sha256.c - io_sha256_text(), and libcrypto made ready for it and for io_copy_hash(). */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdatomic.h>
@@ -22,9 +22,14 @@ bool io_can_hash(void)
     return ready;
 }
 
-int io_sha256(const void *bytes, size_t size, uint8_t sha256[SHA256_SIZE])
+int io_sha256_text(const void *bytes, size_t size, char text[SHA256_TEXT_SIZE])
 {
+    uint8_t digest[EVP_MAX_MD_SIZE];
+
     if (!io_can_hash())
         return -ENOMEM;
-    return EVP_Digest(bytes, size, sha256, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
+    if (EVP_Digest(bytes, size, digest, NULL, EVP_sha256(), NULL) != 1)
+        return -EIO;
+    hex_of(digest, SHA256_SIZE, text);
+    return 0;
 }

@@ -22,7 +22,6 @@ static const char *type_text(char type)
 static struct json_object *change_json(const struct change *change)
 {
     struct json_object *object = json_object_new_object();
-    char hex[2 * SHA256_SIZE + 1];
 
     json_add_text(object, "set", change->set_name);
     json_add_text(object, "class", set_class_string((enum set_class)change->set_class));
@@ -34,10 +33,8 @@ static struct json_object *change_json(const struct change *change)
         json_add_number(object, "size", change->now->size);
     if (change->good && change->good->type == ENTRY_FILE)
         json_add_number(object, "good_size", change->good->size);
-    if (change->good && change->good->type == ENTRY_FILE && change->good->hashed) {
-        hex_of(change->good->sha256, SHA256_SIZE, hex);
-        json_add_text(object, "good_sha256", hex);
-    }
+    if (change->good && change->good->type == ENTRY_FILE && change->good->hashed)
+        json_add_hex(object, "good_sha256", change->good->sha256, SHA256_SIZE);
     return object;
 }
 

@@ -3,13 +3,12 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "doctor.h"
-#include "json.h"
+#include "options.h"
 #include "verb.h"
 
 static void print_findings(const struct findings *findings, FILE *out)
@@ -64,15 +63,10 @@ static int examine(struct place *place, const char *esp_dir, bool json, struct d
         diag_report(diag, DIAG_ERROR, "doctor: %s", strerror(-error));
         return EXIT_FAILED;
     }
-    if (json) {
-        struct json_object *object = findings_json(&findings);
-
-        puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
-        json_object_put(object);
-    } else {
+    if (json)
+        json_print(findings_json(&findings));
+    else
         print_findings(&findings, stdout);
-    }
     return findings.faults ? EXIT_ATTENTION : EXIT_OK;
 }
 

@@ -100,7 +100,7 @@ static int list(const struct place *place, const struct options *options, struct
 static struct json_object *entry_json(const struct inventory *good, const struct entry *entry)
 {
     struct json_object *object = json_object_new_object();
-    char hex[2 * SHA256_SIZE + 1], mode[8];
+    char mode[8];
 
     json_add_name(object, "path", entry->path);
     json_add_text(object, "type", (char[]){entry->type, '\0'});
@@ -111,10 +111,8 @@ static struct json_object *entry_json(const struct inventory *good, const struct
     json_add_number(object, "gid", entry->gid);
     json_add_number(object, "size", entry->size);
     json_add_flag(object, "never_touched", entry->never);
-    if (entry->type == ENTRY_FILE && entry->hashed) {
-        hex_of(entry->sha256, SHA256_SIZE, hex);
-        json_add_text(object, "sha256", hex);
-    }
+    if (entry->type == ENTRY_FILE && entry->hashed)
+        json_add_hex(object, "sha256", entry->sha256, SHA256_SIZE);
     if (entry->target)
         json_add_name(object, "target", entry->target);
     return object;

@@ -64,9 +64,7 @@ static void print_json(const struct install_result *result)
     for (size_t i = 0; i < result->next.count; i++)
         json_append(next, json_object_new_string(result->next.paths[i]));
     json_add(object, "next", next);
-    puts(json_object_to_json_string_ext(object,
-                                        JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(object);
+    json_print(object);
 }
 
 static void print_result(const struct install_result *result)

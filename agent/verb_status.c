@@ -3,10 +3,10 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "options.h"
 #include "status.h"
 #include "verb.h"
 
@@ -26,15 +26,10 @@ static int show(struct place *place, bool json, struct diag *diag)
                     strerror(-error));
         return EXIT_FAILED;
     }
-    if (json) {
-        struct json_object *object = status_json(&status);
-
-        puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                        JSON_C_TO_STRING_NOSLASHESCAPE));
-        json_object_put(object);
-    } else {
+    if (json)
+        json_print(status_json(&status));
+    else
         status_print(&status, stdout);
-    }
     return status_wants_attention(&status) ? EXIT_ATTENTION : EXIT_OK;
 }
 
