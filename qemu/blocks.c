@@ -332,28 +332,28 @@ static bool is_enough(const struct proof *proof)
 
 /* A torn write of its own metadata can keep a file system from coming up at all, before anything of
  * Backstop runs. Without a tear none may: prefixes and reorderings are what it promises to bear. */
-static bool is_file_systems_own(const struct proof *proof, const char *name, const char *why)
+static enum point_result result_of(const struct proof *proof, const char *name, const char *word)
 {
-    TEXT_AUTO refused = text_format("%s cannot be mounted: ", proof->fs->name);
     struct crash crash;
 
-    return crash_parse(name, &proof->writes, &crash) == 0 && crash.torn > 0 &&
-           (text_starts(why, refused) || text_starts(why, "/bin/e2fsck ended with "));
+    if (strcmp(word, "good") == 0)
+        return POINT_WELL;
+    return strcmp(word, "down") == 0 && crash_parse(name, &proof->writes, &crash) == 0 &&
+                   crash.torn > 0
+               ? POINT_APART
+               : POINT_FAILED;
 }
 
-static void note(struct proof *proof, const char *name, bool well, const char *why)
+static void note(struct proof *proof, const char *name, enum point_result result, const char *why)
 {
     TEXT_AUTO id = point_id(proof, name);
-    enum point_result result = well                                    ? POINT_WELL
-                               : is_file_systems_own(proof, name, why) ? POINT_APART
-                                                                       : POINT_FAILED;
     int error = points_add(&proof->points, id, result, why);
 
     if (error < 0)
         fprintf(stderr, "rig: %s: %s\n", proof->points.file, strerror(-error));
     if (result != POINT_FAILED) {
         if (proof->options->point != NULL)
-            printf("PASS blocks %s%s%s\n", id, well ? "" : " apart: ", why);
+            printf("PASS blocks %s%s%s\n", id, result == POINT_APART ? " apart: " : "", why);
         return;
     }
     proof->failed++;
@@ -362,16 +362,22 @@ static void note(struct proof *proof, const char *name, bool well, const char *w
     fflush(stdout);
 }
 
-/* "good NAME", "bad NAME WHY". */
-static void take_result(struct proof *proof, bool well, const char *rest)
+/* "good NAME", "bad NAME WHY", "down NAME WHY"; false: another line. */
+static bool take_result(struct proof *proof, const char *line)
 {
-    TEXT_AUTO id = text_copy(rest);
-    char *blank = strchr(id, ' ');
+    TEXT_AUTO word = text_copy(line);
+    char *name = strchr(word, ' '), *why = name != NULL ? strchr(name + 1, ' ') : NULL;
 
-    if (blank != NULL)
-        *blank = '\0';
-    note(proof, id, well, blank != NULL ? blank + 1 : "");
+    if (name == NULL)
+        return false;
+    *name++ = '\0';
+    if (why != NULL)
+        *why++ = '\0';
+    if (strcmp(word, "good") != 0 && strcmp(word, "bad") != 0 && strcmp(word, "down") != 0)
+        return false;
+    note(proof, name, result_of(proof, name, word), why != NULL ? why : "");
     text_replace(&proof->running, NULL);
+    return true;
 }
 
 static bool take_replay(void *context, const char *line)
@@ -382,11 +388,7 @@ static bool take_replay(void *context, const char *line)
         proof->ready = true;
     else if (text_starts(line, "begin "))
         text_replace(&proof->running, text_copy(line + strlen("begin ")));
-    else if (text_starts(line, "good "))
-        take_result(proof, true, line + strlen("good "));
-    else if (text_starts(line, "bad "))
-        take_result(proof, false, line + strlen("bad "));
-    else
+    else if (!take_result(proof, line))
         take_line(proof, line);
     return proof->running != NULL || !is_enough(proof);
 }
@@ -412,7 +414,7 @@ static int replay_once(struct proof *proof)
         TEXT_AUTO why = text_format("the machine %s (%s)",
                                     error == -ETIMEDOUT ? "hung" : "went down", proof->console);
 
-        note(proof, id, false, why);
+        note(proof, id, POINT_FAILED, why);
         return 0;
     }
     if (proof->ready || is_enough(proof))

@@ -7,8 +7,9 @@
  *   record   vda: the same, its writes logged; behind the file system a sector is written when the
  *            act has ended                     likewise
  *   replay   vda: the base, vdb: the log, vdc: names of crash states, one a line
- *            "LAB ready", for each state "LAB begin NAME" and "LAB good NAME" or
- *            "LAB bad NAME WHY", at the end "LAB done"
+ *            "LAB ready", for each state "LAB begin NAME" and "LAB good NAME",
+ *            "LAB bad NAME WHY", or "LAB down NAME WHY" where the file system itself did not come
+ *            up, repaired as a boot does it, before anything of Backstop ran; at the end "LAB done"
  */
 #include "scratch.h"
 #include "subject.h"
@@ -234,13 +235,15 @@ static char *record(const struct file_system *fs)
 
 /* ---- replay ---- */
 
-/* Mounts, has it judged or worked on, and unmounts. */
+/* Mounts, has it judged or worked on, and unmounts. Where it cannot be mounted it is down. */
 static char *while_mounted(const struct file_system *fs, unsigned long flags,
-                           char *(*work)(const struct subject *subject, bool done), bool done)
+                           char *(*work)(const struct subject *subject, bool done), bool done,
+                           bool *down)
 {
     char *complaint = mount_it(fs, fs->format->scratch, flags);
 
-    if (complaint != NULL)
+    *down = complaint != NULL;
+    if (*down)
         return complaint;
     complaint = work(fs->subject, done);
     if (complaint == NULL)
@@ -274,16 +277,18 @@ static bool had_ended(const struct scratch *scratch, const struct crash *crash)
 }
 
 static char *perform(const struct file_system *fs, const struct scratch *scratch,
-                     const struct crash *crash)
+                     const struct crash *crash, bool *down)
 {
     bool done = had_ended(scratch, crash);
     char *complaint = NULL;
 
     if (fs->subject->check_unrepaired != NULL)
-        complaint = while_mounted(fs, MS_RDONLY, judge_unrepaired, done);
-    if (complaint == NULL && fs->format->repair != NULL)
+        complaint = while_mounted(fs, MS_RDONLY, judge_unrepaired, done, down);
+    if (complaint == NULL && fs->format->repair != NULL) {
         complaint = lab_run(fs->format->repair, 1, NULL);
-    return complaint != NULL ? complaint : while_mounted(fs, fs->format->flags, go_on, done);
+        *down = complaint != NULL;
+    }
+    return complaint != NULL ? complaint : while_mounted(fs, fs->format->flags, go_on, done, down);
 }
 
 static char *learn(const struct file_system *fs, struct scratch *scratch)
@@ -308,7 +313,7 @@ static bool replay_one(const struct file_system *fs, struct scratch *scratch, co
 {
     struct crash crash;
     char *complaint = NULL;
-    bool released;
+    bool released, down = false;
 
     say("begin", name, NULL);
     if (crash_parse(name, &scratch->log, &crash) < 0)
@@ -316,8 +321,8 @@ static bool replay_one(const struct file_system *fs, struct scratch *scratch, co
     else
         complaint = scratch_set(scratch, &crash);
     if (complaint == NULL)
-        complaint = perform(fs, scratch, &crash);
-    say(complaint == NULL ? "good" : "bad", name, complaint);
+        complaint = perform(fs, scratch, &crash, &down);
+    say(complaint == NULL ? "good" : down ? "down" : "bad", name, complaint);
     free(complaint);
     complaint = scratch->loop >= 0 ? scratch_release(scratch) : NULL;
     released = complaint == NULL;
