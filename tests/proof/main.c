@@ -278,7 +278,7 @@ static void count_group(const struct group *group, const struct pool *pool, enum
         sums->states_well += well;
     }
     sums->cut_short += is_cut_short(&group->unlisted);
-    sums->groups_passed += failed == 0 && well > 0;
+    sums->groups_passed += failed == 0 && well > 0 && !is_cut_short(&group->unlisted);
     sums->groups_failed += failed > 0;
 }
 
