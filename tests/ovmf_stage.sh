@@ -22,7 +22,8 @@ code=${OVMF_CODE:-/usr/share/OVMF/OVMF_CODE_4M.fd}
 vars=${OVMF_VARS:-/usr/share/OVMF/OVMF_VARS_4M.fd}
 work=$(mktemp -d "$dir/ovmf.XXXXXX")
 qemu=
-trap 'test -z "$qemu" || kill -9 "$qemu" 2>/dev/null; rm -rf "$work"' EXIT
+# timeout hands on what it is sent, unless that is KILL
+trap 'test -z "$qemu" || kill "$qemu" 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 passed=0
 failed=0
