@@ -13,8 +13,10 @@ budget=$1
 shift
 passed=0
 failed=0
+making=
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
+trap 'test -z "$making" || kill "$making"; exit 130' INT TERM
 log=$work/log
 
 left() { echo $((budget > SECONDS ? budget - SECONDS : 0)); }
@@ -46,8 +48,14 @@ run_target() {
     seconds=$(left)
     echo "== make $1 (${2:+$2 of }$seconds s left)"
     if [ "${2:-$seconds}" -gt 0 ]; then
-        timeout --kill-after=30 "$seconds" make --no-print-directory "$1" ${2:+PROOF_BUDGET=$2} 2>&1 | tee "$log"
-        status=${PIPESTATUS[0]}
+        : >"$log"
+        timeout --kill-after=30 "$seconds" make --no-print-directory "$1" ${2:+PROOF_BUDGET=$2} >"$log" 2>&1 &
+        making=$!
+        # Not through a pipe, whose end would wait for whatever a target leaves behind.
+        tail -n +1 -f --pid="$making" "$log"
+        wait "$making"
+        status=$?
+        making=
         [[ $status != 124 && $status != 137 ]] || echo "make $1: did not end in time"
     elif [ -n "${2:-}" ]; then
         echo "LEFT make $1, all of it: no time left" | tee "$log"

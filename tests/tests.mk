@@ -177,6 +177,7 @@ check-run: $(TALLY_BIN)
 	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
 	$(Q)+$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
 	$(Q)+$(TALLY) 'proof: every call of a small recovery' $(MAKE) $(INTO) proof-calls-short
+	$(Q)$(TALLY) 'sums of a CI run' tests/check_targets.sh
 	$(Q)+$(MAKE) $(INTO) report-run || $(TALLY) 'build of the rig' false
 	$(foreach s,$(CHECK_RIG),$(call run_rig,$(s)))
 	@$(TALLY)
