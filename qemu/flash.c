@@ -1,13 +1,13 @@
 /*
- * flash.c - `rig flash`: chooses points, judges them side by side, keeps the results.
+ * flash.c - `rig flash`: chooses points, judges them side by side, adds up.
  *
- * Results lie in DIR/points-CASE-KEY.jsonl, a line a point; KEY is a hash over what is under test,
- * so a run goes on where one of the same things ended. Points with the same flash are judged once.
+ * Results lie in DIR/points-CASE-KEY.jsonl; KEY is a hash over what is under test, so a run goes on
+ * where one of the same things ended. Points with the same flash are judged once.
  */
 #include "child.h"
 #include "clock.h"
 #include "flash.h"
-#include "points.h"
+#include "flashkept.h"
 #include "run.h"
 
 #include <errno.h>
@@ -26,139 +26,20 @@ struct options {
     double start;
 };
 
-/* Of one case. */
-struct result {
-    size_t programs; /* of the point */
-    enum flash_result result;
-    bool hidden, followed;
-    char *detail, *flash, *then;
-};
-
-struct results {
-    char *path;
-    struct result *items;
-    size_t count;
-};
-
 struct tally {
     size_t points, well, failed, firmware, hidden, alike, followed, left_out;
 };
 
-/* ---- results ---------------------------------------------------------------------------- */
-
-static const char *text_of(struct json_object *line, const char *name)
-{
-    const char *text = json_object_get_string(json_object_object_get(line, name));
-
-    return text != NULL ? text : "";
-}
-
-static enum flash_result result_of(const char *text)
-{
-    if (strcmp(text, flash_result_string(FLASH_WELL)) == 0)
-        return FLASH_WELL;
-    return strcmp(text, flash_result_string(FLASH_FIRMWARE)) == 0 ? FLASH_FIRMWARE : FLASH_FAILED;
-}
-
-struct reading {
-    struct results *results;
-    const char *name;
-};
-
-/* What is not named as a point of this case is passed over. */
-static void result_take(void *context, const char *id, struct json_object *line)
-{
-    const struct reading *reading = context;
-    struct results *results = reading->results;
-    size_t length = strlen(reading->name);
-    long programs;
-
-    if (strncmp(id, reading->name, length) != 0 || id[length] != ':' ||
-        text_number(id + length + 1, 0, 100000000, &programs) < 0)
-        return;
-    results->items = realloc(results->items, (results->count + 1) * sizeof *results->items);
-    if (results->items == NULL)
-        abort();
-    results->items[results->count++] = (struct result){
-        .programs = (size_t)programs,
-        .result = result_of(text_of(line, "result")),
-        .hidden = json_object_get_boolean(json_object_object_get(line, "hidden")),
-        .followed = json_object_get_boolean(json_object_object_get(line, "followed")),
-        .detail = text_copy(text_of(line, "detail")),
-        .flash = text_copy(text_of(line, "flash")),
-        .then = text_copy(text_of(line, "then"))};
-}
-
-static void results_free(struct results *results)
-{
-    for (size_t i = 0; i < results->count; i++) {
-        free(results->items[i].detail);
-        free(results->items[i].flash);
-        free(results->items[i].then);
-    }
-    free(results->items);
-    results->items = NULL;
-    results->count = 0;
-}
-
-/* Reads what there is, anew: children add to the file. */
-static void results_read(struct results *results, const char *name)
-{
-    struct reading reading = {results, name};
-
-    results_free(results);
-    /* Half a line, which a kill left, is a point to be judged again. */
-    (void)points_each(results->path, result_take, &reading);
-}
-
-static const struct result *result_find(const struct results *results, size_t programs)
-{
-    for (size_t i = 0; i < results->count; i++)
-        if (results->items[i].programs == programs)
-            return &results->items[i];
-    return NULL;
-}
-
-static const struct result *result_like(const struct results *results, const char *flash)
-{
-    for (size_t i = 0; i < results->count; i++)
-        if (strcmp(results->items[i].flash, flash) == 0)
-            return &results->items[i];
-    return NULL;
-}
-
-static int result_add(const struct results *results, const char *name, const struct result *one)
-{
-    struct json_object *line = json_object_new_object();
-    TEXT_AUTO id = text_format("%s:%zu", name, one->programs);
-
-    json_object_object_add(line, "id", json_object_new_string(id));
-    json_object_object_add(line, "result",
-                           json_object_new_string(flash_result_string(one->result)));
-    json_object_object_add(line, "detail", json_object_new_string(one->detail));
-    json_object_object_add(line, "hidden", json_object_new_boolean(one->hidden));
-    json_object_object_add(line, "followed", json_object_new_boolean(one->followed));
-    json_object_object_add(line, "flash", json_object_new_string(one->flash));
-    json_object_object_add(line, "then", json_object_new_string(one->then));
-    return points_append(results->path, line);
-}
-
 /* ---- one point -------------------------------------------------------------------------- */
-
-struct follower {
-    struct results *results;
-    const char *name;
-};
 
 static bool was_followed(void *context, const char *then)
 {
-    struct follower *follower = context;
+    struct flash_kept *kept = context;
 
-    results_read(follower->results, follower->name);
-    for (size_t i = 0; i < follower->results->count; i++)
-        if (follower->results->items[i].followed &&
-            follower->results->items[i].result == FLASH_WELL &&
-            strcmp(follower->results->items[i].then, then) == 0)
+    flash_kept_read(kept);
+    for (size_t i = 0; i < kept->count; i++)
+        if (kept->items[i].followed && kept->items[i].result == FLASH_WELL &&
+            strcmp(kept->items[i].then, then) == 0)
             return true;
     return false;
 }
@@ -170,43 +51,42 @@ static bool never_followed(void *context, const char *then)
     return false;
 }
 
-/* In a process of its own. A point that ended well leaves nothing behind. */
+/* In a process of its own. A point that ended well leaves nothing behind. kept: NULL for a point
+ * that is looked at alone, of which no result is kept. */
 static int judge_one(const struct options *options, const struct flash_log *log,
-                     struct results *results, size_t programs, const char *flash)
+                     struct flash_kept *kept, size_t programs, const char *flash)
 {
     const char *name = log->flash_case->name;
     TEXT_AUTO dir = text_format("%s/point-%s-%zu", options->run.dir, name, programs);
-    struct follower follower = {results, name};
     struct flash_verdict verdict;
-    struct result result;
+    struct flash_point result;
     int error;
 
     directory_remove(dir);
     error = directory_make(dir);
     if (error == 0)
-        error =
-            flash_judge(log, programs, dir, options->point != NULL ? never_followed : was_followed,
-                        &follower, &verdict);
+        error = flash_judge(log, programs, dir, kept == NULL ? never_followed : was_followed, kept,
+                            &verdict);
     if (error < 0) {
         fprintf(stderr, "rig: %s:%zu: %s\n", name, programs,
                 verdict.detail != NULL ? verdict.detail : strerror(-error));
         return error;
     }
-    result = (struct result){.programs = programs,
-                             .result = verdict.result,
-                             .hidden = verdict.hidden,
-                             .followed = verdict.followed,
-                             .detail = verdict.detail,
-                             .flash = (char *)(uintptr_t)flash,
-                             .then = verdict.then};
-    if (options->point != NULL)
+    result = (struct flash_point){.programs = programs,
+                                  .result = verdict.result,
+                                  .hidden = verdict.hidden,
+                                  .followed = verdict.followed,
+                                  .detail = verdict.detail,
+                                  .flash = (char *)(uintptr_t)flash,
+                                  .then = verdict.then};
+    if (kept == NULL)
         printf("%s:%zu %s: %s\n(what it left: %s)\n", name, programs,
                flash_result_string(verdict.result), verdict.detail, dir);
     else
-        error = result_add(results, name, &result);
-    if (verdict.result == FLASH_FAILED && options->point == NULL)
+        error = flash_kept_add(kept, &result);
+    if (verdict.result == FLASH_FAILED && kept != NULL)
         printf("FAIL %s:%zu %s\n", name, programs, verdict.detail);
-    else if (options->point == NULL)
+    else if (kept != NULL)
         directory_remove(dir);
     fflush(stdout);
     free(verdict.detail);
@@ -214,13 +94,13 @@ static int judge_one(const struct options *options, const struct flash_log *log,
 }
 
 static int start_one(const struct options *options, const struct flash_log *log,
-                     struct results *results, size_t programs, const char *flash)
+                     struct flash_kept *kept, size_t programs, const char *flash)
 {
     pid_t pid = child_fork();
 
     if (pid != 0)
         return pid > 0 ? 0 : -errno;
-    _exit(judge_one(options, log, results, programs, flash) == 0 ? EXIT_PASSED : EXIT_FAILED);
+    _exit(judge_one(options, log, kept, programs, flash) == 0 ? EXIT_PASSED : EXIT_FAILED);
 }
 
 static bool reap_one(void)
@@ -303,17 +183,17 @@ static size_t step_of(size_t count)
 }
 
 /* As the file has it by now: children add to it. */
-static bool has_failed(struct results *results, const char *name)
+static bool has_failed(struct flash_kept *kept)
 {
-    results_read(results, name);
-    for (size_t i = 0; i < results->count; i++)
-        if (results->items[i].result == FLASH_FAILED)
+    flash_kept_read(kept);
+    for (size_t i = 0; i < kept->count; i++)
+        if (kept->items[i].result == FLASH_FAILED)
             return true;
     return false;
 }
 
 static bool judge_all(const struct options *options, const struct flash_log *log,
-                      struct results *results, const struct walk *walk)
+                      struct flash_kept *kept, const struct walk *walk)
 {
     size_t running = 0, step = step_of(log->count), number = log->count;
     bool sound = true;
@@ -323,24 +203,24 @@ static bool judge_all(const struct options *options, const struct flash_log *log
     for (size_t n = 0; n < number && sound && !time_is_up(options); n++) {
         size_t i = n * step % log->count;
 
-        if (result_like(results, walk->hashes[i]) != NULL || is_alike(walk, i))
+        if (flash_kept_like(kept, walk->hashes[i]) != NULL || is_alike(walk, i))
             continue;
         if (running == (size_t)options->jobs) {
             sound = reap_one();
             running--;
         }
-        if (options->first_failure && has_failed(results, log->flash_case->name))
+        if (options->first_failure && has_failed(kept))
             break;
-        if (sound && start_one(options, log, results, log->points[i], walk->hashes[i]) == 0)
+        if (sound && start_one(options, log, kept, log->points[i], walk->hashes[i]) == 0)
             running++;
     }
     for (; running > 0; running--)
         sound = reap_one() && sound;
-    results_read(results, log->flash_case->name);
+    flash_kept_read(kept);
     return sound;
 }
 
-static void count_one(const struct result *result, struct tally *tally)
+static void count_one(const struct flash_point *result, struct tally *tally)
 {
     if (result == NULL) {
         tally->left_out++;
@@ -361,11 +241,11 @@ static void count_one(const struct result *result, struct tally *tally)
     }
 }
 
-static void tally_case(const struct flash_log *log, const struct results *results,
+static void tally_case(const struct flash_log *log, const struct flash_kept *kept,
                        const struct walk *walk, struct tally *tally)
 {
     for (size_t i = 0; i < log->count; i++) {
-        const struct result *result = result_like(results, walk->hashes[i]);
+        const struct flash_point *result = flash_kept_like(kept, walk->hashes[i]);
 
         tally->points++;
         if (is_alike(walk, i) && result != NULL) {
@@ -377,7 +257,7 @@ static void tally_case(const struct flash_log *log, const struct results *result
             count_one(result, tally);
         }
         if (result != NULL && result->result == FLASH_FIRMWARE &&
-            result_find(results, log->points[i]))
+            flash_kept_find(kept, log->points[i]))
             printf("firmware %s:%zu %s\n", log->flash_case->name, log->points[i], result->detail);
     }
 }
@@ -408,26 +288,13 @@ static void tally_add(struct tally *sum, const struct tally *one)
     sum->left_out += one->left_out;
 }
 
-static void results_open(const struct options *options, const struct flash_case *one,
-                         struct results *results)
-{
-    char key[HASH_TEXT_SIZE];
-
-    flash_key(&options->run, one, key);
-    memset(results, 0, sizeof *results);
-    results->path = text_format("%s/points-%s-%.16s.jsonl", options->run.dir, one->name, key);
-    if (options->fresh)
-        unlink(results->path);
-    results_read(results, one->name);
-}
-
 /* What failed in an earlier run still counts, and is not judged again. */
-static void failed_print(const struct results *results, const char *name)
+static void failed_print(const struct flash_kept *kept)
 {
-    for (size_t i = 0; i < results->count; i++)
-        if (results->items[i].result == FLASH_FAILED)
-            printf("FAIL %s:%zu %s (of an earlier run)\n", name, results->items[i].programs,
-                   results->items[i].detail);
+    for (size_t i = 0; i < kept->count; i++)
+        if (kept->items[i].result == FLASH_FAILED)
+            printf("FAIL %s:%zu %s (of an earlier run)\n", kept->name, kept->items[i].programs,
+                   kept->items[i].detail);
 }
 
 /* False if a point of it failed, or could not be judged. */
@@ -435,7 +302,7 @@ static bool run_case(const struct options *options, const struct flash_case *one
 {
     TEXT_AUTO reason = NULL;
     struct flash_log log;
-    struct results results;
+    struct flash_kept kept;
     struct walk walk;
     struct tally tally = {0};
     bool sound = flash_log_make(&options->run, one, &log, &reason) == 0;
@@ -445,16 +312,15 @@ static bool run_case(const struct options *options, const struct flash_case *one
         flash_log_free(&log);
         return false;
     }
-    results_open(options, one, &results);
-    failed_print(&results, one->name);
+    flash_kept_open(&kept, &options->run, one, options->fresh);
+    failed_print(&kept);
     walk_make(&walk, &log);
-    sound = judge_all(options, &log, &results, &walk);
-    tally_case(&log, &results, &walk, &tally);
+    sound = judge_all(options, &log, &kept, &walk);
+    tally_case(&log, &kept, &walk, &tally);
     tally_print(one->name, &tally);
     tally_add(sum, &tally);
     walk_free(&walk);
-    results_free(&results);
-    free(results.path);
+    flash_kept_close(&kept);
     flash_log_free(&log);
     return sound && tally.failed == 0;
 }
@@ -501,7 +367,6 @@ static int run_point(struct options *options)
         colon != NULL ? case_find(options->point, (size_t)(colon - options->point)) : NULL;
     TEXT_AUTO reason = NULL;
     struct flash_log log;
-    struct results results;
     long programs = 0;
     int error;
 
@@ -513,10 +378,7 @@ static int run_point(struct options *options)
         reason = text_format("%s has no more than %zu programs", one->name, log.log.count);
     }
     if (error == 0) {
-        results_open(options, one, &results);
-        error = judge_one(options, &log, &results, (size_t)programs, "");
-        results_free(&results);
-        free(results.path);
+        error = judge_one(options, &log, NULL, (size_t)programs, "");
     } else {
         fprintf(stderr, "rig flash: %s\n", reason);
     }
