@@ -12,7 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "pool.h"
+#include "list.h"
 #include "reorder.h"
 
 static const char help[] =
@@ -61,6 +61,8 @@ static const char help[] =
     "Exit status: 0 every point that was run ended well, 1 one did not, 2 it could not be run.\n";
 
 enum kind { KIND_CUT, KIND_TWICE, KIND_FAULT, KIND_MEMORY, KIND_REORDER, KIND_ANY, KIND_COUNT };
+#define STATES_MIN 10000 /* reorder and any-order, of a run of everything */
+
 static const char *const kind_names[] = {"cut", "twice", "fault", "memory", "reorder", "any-order"};
 
 struct options {
@@ -75,108 +77,35 @@ struct options {
 
 struct sums {
     unsigned long points, well, left, groups_passed, groups_failed;
-    unsigned long states, states_well; /* of the points: reorder and any-order */
-    unsigned long cut_short;           /* groups of which not all points were listed */
+    struct kind_sum {
+        unsigned long points, well;
+    } kinds[KIND_COUNT];
+    unsigned long behind;    /* first cuts of which the second cuts are not listed */
+    unsigned long cut_short; /* groups of which not all points were listed */
 };
 
 /* ---- points of a case ---- */
-
-struct ids {
-    char **items;
-    size_t count;
-};
-
-__attribute__((format(printf, 2, 3))) static void add_id(struct ids *ids, const char *format, ...)
-{
-    char *id = NULL;
-    va_list more;
-    va_start(more, format);
-    ids->items = realloc(ids->items, (ids->count + 1) * sizeof *ids->items);
-    if (!ids->items || vasprintf(&id, format, more) < 0)
-        abort();
-    va_end(more);
-    ids->items[ids->count++] = id;
-}
-
-static void ids_free(struct ids *ids)
-{
-    for (size_t i = 0; i < ids->count; i++)
-        free(ids->items[i]);
-    free(ids->items);
-    *ids = (struct ids){0};
-}
-
-static void list_cuts(const struct subject *subject, struct ids *ids)
-{
-    for (size_t i = 0; i < subject->call_count; i++) {
-        add_id(ids, "c%zu", i + 1);
-        if (subject->calls[i].rule->size_arg >= 0)
-            add_id(ids, "h%zu", i + 1);
-    }
-}
-
-/* How many calls the second run makes is known from its first cut, as an ordinary point. */
-static void list_twice(const struct subject *subject, const struct pool *pool, struct ids *ids)
-{
-    struct ids cuts = {0};
-    list_cuts(subject, &cuts);
-    for (size_t i = 0; i < cuts.count; i++) {
-        char whole[2 * POINT_ID];
-        snprintf(whole, sizeof whole, "%s/%s", subject->proof_case->name, cuts.items[i]);
-        const struct result *result = pool_find(pool, whole);
-        for (unsigned k = 1; result && k <= result->again; k++)
-            add_id(ids, "%s.c%u", cuts.items[i], k);
-    }
-    ids_free(&cuts);
-}
-
-static void list_faults(const struct subject *subject, struct ids *ids)
-{
-    for (size_t i = 0; i < subject->call_count; i++) {
-        enum call_kind kind = subject->calls[i].rule->kind;
-        for (size_t e = 0; e < point_error_count; e++) {
-            if (!call_can_fail(kind, point_errors[e]))
-                continue;
-            add_id(ids, "e%zu:%s", i + 1, error_name(point_errors[e]));
-            if (point_errors[e] != EINTR) /* who asks again for ever is not to blame for ever */
-                add_id(ids, "E%zu:%s", i + 1, error_name(point_errors[e]));
-        }
-        if (call_can_fail(kind, 0) && subject->calls[i].rule->size_arg >= 0) {
-            add_id(ids, "s%zu", i + 1);
-            add_id(ids, "S%zu", i + 1);
-        }
-    }
-}
-
-static void list_memory(const struct subject *subject, struct ids *ids)
-{
-    for (unsigned i = 1; i <= subject->memory_calls; i++) {
-        add_id(ids, "m%u", i);
-        add_id(ids, "M%u", i);
-    }
-}
-
-static void take_id(const char *id, void *user)
-{
-    add_id(user, "%s", id);
-}
 
 /* What the points of a group are run with. */
 struct group {
     struct subject *subject;
     struct reorder reorder;
-    bool recorded;
+    bool recorded;            /* or it was tried */
     struct unlisted unlisted; /* of the kind at hand */
+    size_t behind;            /* first cuts of which the second cuts are not listed */
 };
+
+static void take_id(const char *id, void *user)
+{
+    ids_add(user, "%s", id);
+}
 
 static void list_states(struct group *group, bool any_order, time_t until, struct ids *ids)
 {
-    int err = group->recorded ? 0 : reorder_make(&group->reorder, group->subject);
+    if (!group->recorded)
+        reorder_make(&group->reorder, group->subject);
     group->recorded = true;
-    if (err < 0)
-        fprintf(stderr, "proof-calls: %s cannot be recorded: %s\n",
-                group->subject->proof_case->name, strerror(-err));
-    else
+    if (!*group->reorder.wrong)
         group->unlisted = reorder_list(&group->reorder, any_order, until, take_id, ids);
 }
 
@@ -190,7 +119,7 @@ static bool list_points(struct group *group, const struct pool *pool, enum kind 
         return true;
     case KIND_TWICE:
         if (subject->proof_case->twice)
-            list_twice(subject, pool, ids);
+            group->behind = list_twice(subject, pool, ids);
         return subject->proof_case->twice;
     case KIND_FAULT:
         list_faults(subject, ids);
@@ -231,13 +160,15 @@ static void say_failed(const struct result *result, unsigned long failed)
         puts("    FAILED ... the others are in the results");
 }
 
-static bool is_cut_short(const struct unlisted *unlisted)
+static bool is_cut_short(const struct group *group)
 {
-    return unlisted->calls || unlisted->sets || unlisted->changes;
+    const struct unlisted *unlisted = &group->unlisted;
+    return unlisted->calls || unlisted->sets || unlisted->changes || group->behind;
 }
 
-static void say_unlisted(const struct unlisted *unlisted)
+static void say_unlisted(const struct group *group)
 {
+    const struct unlisted *unlisted = &group->unlisted;
     if (unlisted->calls)
         printf("; not listed: what the last %u calls may leave, the budget is up", unlisted->calls);
     if (unlisted->sets)
@@ -246,6 +177,15 @@ static void say_unlisted(const struct unlisted *unlisted)
     if (unlisted->changes)
         printf("; not listed as missing: %zu changes of names, more than %d after a call",
                unlisted->changes, PENDING_MAX);
+    if (group->behind)
+        printf("; not listed: second cuts behind %zu first cuts that have no result",
+               group->behind);
+}
+
+/* The recording is that of both kinds of states: each of them has failed. */
+static const char *wrong_of(const struct group *group, enum kind kind)
+{
+    return kind == KIND_REORDER || kind == KIND_ANY ? group->reorder.wrong : "";
 }
 
 static void count_group(const struct group *group, const struct pool *pool, enum kind kind,
@@ -261,38 +201,28 @@ static void count_group(const struct group *group, const struct pool *pool, enum
         if (result && !result->well)
             say_failed(result, ++failed);
     }
+    if (*wrong_of(group, kind))
+        printf("    FAILED %s %s: %s\n", subject->proof_case->name, kind_names[kind],
+               group->reorder.wrong);
     printf("  %-18s %-7s %6zu points, %lu ended well", subject->proof_case->name, kind_names[kind],
            listed, well);
     if (failed)
         printf(", %lu did not", failed);
     if (listed - well - failed)
         printf(", %lu left out", listed - well - failed);
-    say_unlisted(&group->unlisted);
+    say_unlisted(group);
     puts("");
     fflush(stdout);
     sums->points += listed;
     sums->well += well;
     sums->left += listed - well - failed;
-    if (kind == KIND_REORDER || kind == KIND_ANY) {
-        sums->states += listed;
-        sums->states_well += well;
-    }
-    sums->cut_short += is_cut_short(&group->unlisted);
-    sums->groups_passed += failed == 0 && well > 0 && !is_cut_short(&group->unlisted);
-    sums->groups_failed += failed > 0;
-}
-
-/* Every Nth, the first among them. */
-static void thin(struct ids *ids, unsigned every)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < ids->count; i++) {
-        if (i % every == 0)
-            ids->items[kept++] = ids->items[i];
-        else
-            free(ids->items[i]);
-    }
-    ids->count = kept;
+    sums->kinds[kind].points += listed;
+    sums->kinds[kind].well += well;
+    sums->behind += group->behind;
+    sums->cut_short += is_cut_short(group);
+    sums->groups_passed +=
+        well > 0 && well == listed && !is_cut_short(group) && !*wrong_of(group, kind);
+    sums->groups_failed += failed > 0 || *wrong_of(group, kind);
 }
 
 static void run_group(const struct options *options, struct group *group, struct pool *pool,
@@ -301,11 +231,12 @@ static void run_group(const struct options *options, struct group *group, struct
     const struct subject *subject = group->subject;
     struct ids ids = {0};
     group->unlisted = (struct unlisted){0};
+    group->behind = 0;
     if ((options->any_kind && !options->kinds[kind]) || !list_points(group, pool, kind, &ids))
         return;
     size_t listed = ids.count;
     if (options->every > 1)
-        thin(&ids, options->every);
+        ids_thin(&ids, options->every);
     pool_run(pool, subject->proof_case->name, ids.items, ids.count, subject->dir, run_point, group);
     count_group(group, pool, kind, &ids, listed, sums);
     ids_free(&ids);
@@ -347,6 +278,30 @@ static bool run_case_points(const struct options *options, const struct proof_ca
     return made;
 }
 
+static unsigned long states_of(const struct sums *sums)
+{
+    return sums->kinds[KIND_REORDER].points + sums->kinds[KIND_ANY].points;
+}
+
+/* Of everything that there is, with nothing left. */
+static bool has_too_few(const struct options *options, const struct sums *sums)
+{
+    bool whole = !options->case_count && !options->any_kind && !sums->left && !sums->cut_short;
+    return whole && states_of(sums) < STATES_MIN;
+}
+
+/* States of a case are each different from all others of it. */
+static void say_sum(const struct sums *sums)
+{
+    const struct kind_sum *may = &sums->kinds[KIND_REORDER], *more = &sums->kinds[KIND_ANY];
+    printf("calls: %lu points, %lu ended well, %lu left out", sums->points, sums->well, sums->left);
+    if (states_of(sums))
+        printf("; among them states: %lu that file systems may leave (reorder), %lu ended well; "
+               "%lu beyond (any-order), %lu ended well",
+               may->points, may->well, more->points, more->well);
+    puts("");
+}
+
 static int run_all(const struct options *options, struct pool *pool)
 {
     struct sums sums = {0};
@@ -354,16 +309,19 @@ static int run_all(const struct options *options, struct pool *pool)
     for (size_t i = 0; i < proof_case_count; i++)
         if (is_asked_for(options, proof_cases[i].name))
             made = run_case_points(options, &proof_cases[i], pool, &sums) && made;
-    if (sums.states)
-        printf(
-            "  reordered states, each different from the others of its case: %lu, %lu ended well\n",
-            sums.states, sums.states_well);
+    if (sums.behind)
+        printf("LEFT calls: second cuts behind %lu first cuts\n", sums.behind);
     if (sums.cut_short)
-        printf("LEFT calls: states of %lu groups that are not listed, as said above\n",
+        printf("LEFT calls: points of %lu groups that are not listed, as said above\n",
                sums.cut_short);
-    printf("calls: %lu points, %lu ended well, %lu left out\n", sums.points, sums.well, sums.left);
+    if (has_too_few(options, &sums)) {
+        printf("FAIL calls: %lu states of what may be reordered; a whole run has %d at least\n",
+               states_of(&sums), STATES_MIN);
+        sums.groups_failed++;
+    }
+    say_sum(&sums);
     printf("%lu passed, %lu failed\n", sums.groups_passed, sums.groups_failed);
-    if (!made || pool->failed || (sums.points == 0 && sums.cut_short == 0))
+    if (!made || pool->failed || (sums.points == 0 && sums.cut_short == 0 && !sums.groups_failed))
         return 2;
     return sums.groups_failed ? 1 : 0;
 }
@@ -398,10 +356,12 @@ static int run_one(const struct options *options)
             continue;
         if (!make_subject(options, &proof_cases[i], &subject))
             return 2;
-        snprintf(work, sizeof work, "%s/kept", subject.dir);
+        snprintf(work, sizeof work, "%s/" WORK_SHOWN, subject.dir);
         struct reorder reorder = {0};
-        if (is_state(slash + 1) && reorder_make(&reorder, &subject) < 0)
-            return 2;
+        if (is_state(slash + 1) && reorder_make(&reorder, &subject) < 0) {
+            fprintf(stderr, "proof-calls: %s: %s\n", name, reorder.wrong);
+            return 1;
+        }
         struct verdict verdict = is_state(slash + 1) ? reorder_run(&reorder, slash + 1, work, true)
                                                      : point_run(&subject, slash + 1, work, true);
         printf("calls of the uncut run:");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,13 +157,14 @@ static const char *parse_cut(const char *text, struct trace_plan *plan)
 static bool parse_fault(const char *text, struct trace_plan *plan)
 {
     char *rest;
+    bool refused = *text == 'e' || *text == 'E';
     if (!*text || !strchr("eEsSmM", *text))
         return false;
     plan->fail_on = *text == 'E' || *text == 'S' || *text == 'M';
     plan->memory = *text == 'm' || *text == 'M';
     plan->fail_at = (unsigned)strtoul(text + 1, &rest, 10);
-    plan->error = plan->memory ? ENOMEM : *rest == ':' ? error_of(rest + 1) : 0;
-    return plan->fail_at > 0;
+    plan->error = plan->memory ? ENOMEM : refused && *rest == ':' ? error_of(rest + 1) : 0;
+    return plan->fail_at > 0 && (refused ? plan->error != 0 : !*rest);
 }
 
 /* ---- cuts ---- */
@@ -214,6 +216,9 @@ static void run_fault(const struct subject *subject, const char *id, const char 
         verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
     else if (end.endless || !WIFEXITED(end.status))
         say_end(&end, work, verdict, "with the fault");
+    else if (!end.struck)
+        verdict_fails(verdict, "call %u was not reached, or there was nothing to refuse: %u made",
+                      plan.fail_at, end.calls);
     else if (WEXITSTATUS(end.status) == 0 && !subject->proof_case->always_ok)
         compare(subject, work, FORM_FAULT, true, verdict, "it says that all went well");
     point_check_lost(subject, work, FORM_FAULT, verdict);
@@ -248,21 +253,50 @@ static void note_call(const struct call *call, void *user)
     subject->calls = realloc(subject->calls, call->number * sizeof *subject->calls);
     if (!subject->calls)
         abort();
-    subject->calls[call->number - 1] = (struct called){call->rule};
+    int size_arg = call->rule->size_arg;
+    subject->calls[call->number - 1] =
+        (struct called){call->rule, size_arg < 0 ? 0 : call->args[size_arg]};
     subject->call_count = call->number;
 }
 
-/* The uncut run; `calls` are noted where asked for. */
-static int run_uncut(struct subject *subject, const char *work, bool note, bool memory,
-                     struct trace_end *end)
+/* brk(2) moves the break up and down, and is asked where it stands as well. */
+static bool asks_for_memory(struct subject *subject, const struct call *call)
 {
-    struct trace_plan plan = {.before = note ? note_call : NULL, .user = subject, .memory = memory};
+    uint64_t was = subject->memory_break;
+    if (call->rule->nr == __NR_mremap)
+        return call->args[2] > call->args[1];
+    if (call->rule->nr != __NR_brk)
+        return true;
+    subject->memory_break = (uint64_t)call->result;
+    return call->args[0] > was;
+}
+
+static void note_request(const struct call *call, void *user)
+{
+    struct subject *subject = user;
+    if (!asks_for_memory(subject, call))
+        return;
+    subject->requests =
+        realloc(subject->requests, (subject->request_count + 1) * sizeof *subject->requests);
+    if (!subject->requests)
+        abort();
+    subject->requests[subject->request_count++] = call->number;
+}
+
+/* The uncut run: its calls are noted, or its requests for memory. */
+static int run_uncut(struct subject *subject, const char *work, bool memory)
+{
+    struct trace_end end = {0};
+    struct trace_plan plan = {.before = memory ? NULL : note_call,
+                              .after = memory ? note_request : NULL,
+                              .user = subject,
+                              .memory = memory};
     int err = tree_copy(subject->before, work);
     if (err == 0)
-        err = point_trace(subject, work, &plan, end);
-    if (err == 0 && !ended_well(end)) {
+        err = point_trace(subject, work, &plan, &end);
+    if (err == 0 && !ended_well(&end)) {
         struct verdict verdict = {.well = true};
-        say_end(end, work, &verdict, "uncut");
+        say_end(&end, work, &verdict, "uncut");
         fprintf(stderr, "proof-calls: %s: %s\n", subject->proof_case->name, verdict.detail);
         free(verdict.detail);
         err = -EINVAL;
@@ -282,25 +316,23 @@ int subject_make(struct subject *subject, const struct proof_case *proof_case,
                  const struct programs *programs, const char *dir)
 {
     char work[POINT_PATH];
-    struct trace_end end = {0};
     *subject =
         (struct subject){.proof_case = proof_case, .programs = programs, .since = time(NULL) - 1};
     snprintf(subject->dir, sizeof subject->dir, "%s", dir);
     snprintf(subject->before, sizeof subject->before, "%s/before", subject->dir);
-    snprintf(work, sizeof work, "%s/uncut", subject->dir);
+    snprintf(work, sizeof work, "%s/" WORK_UNCUT, subject->dir);
     if (mkdir(subject->before, 0755) < 0)
         return -errno;
     if (!proof_case->make(subject->before, programs))
         return -EINVAL;
     int err = tree_read(subject->before, &subject->before_tree);
     if (err == 0)
-        err = run_uncut(subject, work, true, false, &end);
+        err = run_uncut(subject, work, false);
     if (err == 0)
         err = read_end(subject, work);
     tree_remove(work);
     if (err == 0)
-        err = run_uncut(subject, work, false, true, &end);
-    subject->memory_calls = end.calls;
+        err = run_uncut(subject, work, true);
     tree_remove(work);
     return err;
 }
@@ -312,5 +344,6 @@ void subject_free(struct subject *subject)
     lines_free(&subject->end[FORM_CUT]);
     lines_free(&subject->end[FORM_FAULT]);
     free(subject->calls);
+    free(subject->requests);
     tree_remove(subject->dir);
 }

@@ -7,8 +7,11 @@
  *   cN.cM       cut, and the second run is cut before its call M; likewise cN.hM, hN.cM, hN.hM
  *   eN:ERROR    the call is refused once             EN:ERROR    and all after it
  *   sN          half is written and that is said     SN          and of all after it
- *   mN, MN      no memory, once and from then on; N counts requests for memory
+ *   mN, MN      no memory, once and from then on; N counts the calls that are about memory
  *   rN.K, xN.K  reorder.h
+ *
+ * What does not strike has not ended well: a run that does not come to call N, a short write of one
+ * byte, a call about memory that asks for none.
  */
 #ifndef BACKSTOP_PROOF_POINT_H
 #define BACKSTOP_PROOF_POINT_H
@@ -22,6 +25,7 @@
 
 struct called {
     const struct call_rule *rule;
+    uint64_t size; /* of what it was to write; 0: it writes nothing */
 };
 
 /* A case made ready: its tree, and what an uncut run makes of it. */
@@ -35,8 +39,16 @@ struct subject {
     int end_status;
     struct called *calls;
     size_t call_count;
-    unsigned memory_calls;
+    unsigned *requests; /* for memory: which of the calls about it asked for more */
+    size_t request_count;
+    uint64_t memory_break; /* as it stood when the last of them was made */
 };
+
+/* Names of trees in a subject's directory, all as long as that of the uncut run: paths go through
+ * the heap, and requests for memory would not be those that were listed. */
+#define WORK_UNCUT "uncut"
+#define WORK_SHOWN "shown"
+#define WORK_OF_WORKER "w%04u"
 
 struct verdict {
     bool well;

@@ -131,7 +131,7 @@ static void report(const struct job *job, const char *id, const struct verdict *
 _Noreturn static void work(const struct job *job, unsigned number)
 {
     char path[POINT_PATH];
-    snprintf(path, sizeof path, "%s/w%u", job->dir, number);
+    snprintf(path, sizeof path, "%s/" WORK_OF_WORKER, job->dir, number);
     while (!time_is_up(job->pool)) {
         size_t turn = atomic_fetch_add(job->next, 1);
         if (turn >= job->count)

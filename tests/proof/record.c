@@ -71,11 +71,11 @@ static void read_bytes(const char *path, struct version *version)
     }
 }
 
-static void add_version(struct recording *recording, const char *path, bool follow, unsigned call)
+static bool add_version(struct recording *recording, const char *path, bool follow, unsigned call)
 {
     struct version version = {.call = call};
     if ((follow ? stat(path, &version.st) : lstat(path, &version.st)) < 0)
-        return;
+        return false;
     read_bytes(path, &version);
     read_xattrs(path, follow, &version);
     struct node *node = node_for(recording, version.st.st_ino);
@@ -83,6 +83,7 @@ static void add_version(struct recording *recording, const char *path, bool foll
     if (!node->versions)
         abort();
     node->versions[node->count++] = version;
+    return true;
 }
 
 /* ---- before the run ---- */
@@ -113,8 +114,8 @@ static int read_name(struct recording *recording, const char *path, const char *
     if (lstat(full, &st) < 0)
         return -errno;
     add_name(recording, inode_at(path), name, st.st_ino);
-    if (!record_node(recording, st.st_ino))
-        add_version(recording, full, false, 0);
+    if (!record_node(recording, st.st_ino) && !add_version(recording, full, false, 0))
+        return -EIO;
     return S_ISDIR(st.st_mode) ? read_tree(recording, full) : 0;
 }
 
@@ -145,8 +146,7 @@ static int read_tree(struct recording *recording, const char *path)
 int record_begin(struct recording *recording, const char *root)
 {
     *recording = (struct recording){.root = root, .root_inode = inode_at(root)};
-    add_version(recording, root, false, 0);
-    return read_tree(recording, root);
+    return add_version(recording, root, false, 0) ? read_tree(recording, root) : -EIO;
 }
 
 /* ---- paths of a call ---- */
@@ -275,6 +275,25 @@ static void add_op(struct recording *recording, const struct op *op)
     recording->ops[recording->op_count++] = *op;
 }
 
+static void is_lost(struct recording *recording, unsigned call)
+{
+    if (!recording->lost)
+        recording->lost = call;
+}
+
+/* What was found out of it before the call was made; names that could not be told are lost. */
+static void add_open(struct recording *recording)
+{
+    const struct op *op = &recording->open;
+    bool known = op->kind == OP_NAMES;
+    for (size_t i = 0; i < op->change_count; i++)
+        known = known && op->changes[i].directory;
+    if (known)
+        add_op(recording, op);
+    else
+        is_lost(recording, op->call);
+}
+
 /* A new name at `path`, where there was none before. */
 static void made_name(struct recording *recording, const char *path, unsigned call)
 {
@@ -283,7 +302,8 @@ static void made_name(struct recording *recording, const char *path, unsigned ca
     if (record_node(recording, inode)) /* opened, and there already */
         return;
     change_name(&op, path, inode);
-    add_version(recording, path, false, call);
+    if (!op.changes[0].directory || !add_version(recording, path, false, call))
+        is_lost(recording, call);
     add_op(recording, &op);
 }
 
@@ -315,7 +335,8 @@ static void file_changed(struct recording *recording, const char *path, bool fol
 {
     struct op op = {
         .call = call, .kind = OP_FILE, .inode = follow ? inode_behind(path) : inode_at(path)};
-    add_version(recording, path, follow, call);
+    if (!add_version(recording, path, follow, call))
+        is_lost(recording, call);
     add_op(recording, &op);
 }
 
@@ -323,7 +344,7 @@ static void after_create(struct recording *recording, const struct call *call)
 {
     char path[PATH_SIZE], fd[64];
     if (is_nr(call, __NR_linkat)) {
-        add_op(recording, &recording->open);
+        add_open(recording);
         return;
     }
     if (is_nr(call, __NR_openat) && (call->args[2] & O_TMPFILE) == O_TMPFILE) {
@@ -334,6 +355,8 @@ static void after_create(struct recording *recording, const struct call *call)
         made_name(recording, path, call->number);
         if (there && is_nr(call, __NR_openat) && (call->args[2] & O_TRUNC))
             file_changed(recording, path, false, call->number);
+    } else {
+        is_lost(recording, call->number);
     }
 }
 
@@ -347,6 +370,8 @@ static void after_meta(struct recording *recording, const struct call *call)
     if (by_path) {
         if (call_path(call, call->args[0], call->args[1], path))
             file_changed(recording, path, false, call->number);
+        else
+            is_lost(recording, call->number);
         return;
     }
     fd_path(call->pid, call->args[nr == __NR_copy_file_range || nr == __NR_splice ? 2 : 0], path);
@@ -359,6 +384,8 @@ static void after_sync(struct recording *recording, const struct call *call)
     struct op op = {.call = call->number,
                     .kind = all ? OP_SYNC_ALL : OP_SYNC,
                     .inode = all ? 0 : inode_of_fd(call, call->args[0])};
+    if (!all && !op.inode)
+        is_lost(recording, call->number);
     add_op(recording, &op);
 }
 
@@ -374,7 +401,7 @@ void record_after(const struct call *call, void *user)
         return;
     case CALL_RENAME:
     case CALL_REMOVE:
-        add_op(recording, &recording->open);
+        add_open(recording);
         return;
     case CALL_WRITE:
     case CALL_SIZE:

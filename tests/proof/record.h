@@ -59,6 +59,7 @@ struct recording {
     size_t name_count;
     struct op *ops;
     size_t op_count;
+    unsigned lost; /* the first call that did something which is not in it; 0: none */
     /* of the call under way */
     struct op open;
     bool is_open;

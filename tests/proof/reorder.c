@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -662,27 +664,66 @@ static void mark_fleeting(struct reorder *reorder)
     }
 }
 
-int reorder_make(struct reorder *reorder, const struct subject *subject)
+__attribute__((format(printf, 2, 3))) static int goes_wrong(struct reorder *reorder,
+                                                            const char *format, ...)
+{
+    va_list more;
+    va_start(more, format);
+    vsnprintf(reorder->wrong, sizeof reorder->wrong, format, more);
+    va_end(more);
+    return -EINVAL;
+}
+
+/* What was recorded is a run like the uncut one, and nothing of it is missing. */
+static int check_recording(struct reorder *reorder, const struct trace_end *end)
+{
+    const struct recording *recording = &reorder->recording;
+    const struct subject *subject = reorder->subject;
+    if (end->endless || !WIFEXITED(end->status) || WEXITSTATUS(end->status) != 0)
+        return goes_wrong(reorder, "the recorded run did not end well: %s %d",
+                          WIFEXITED(end->status) ? "exit status" : "signal",
+                          WIFEXITED(end->status) ? WEXITSTATUS(end->status)
+                                                 : WTERMSIG(end->status));
+    if (end->calls != subject->call_count)
+        return goes_wrong(reorder, "the recorded run made %u calls, the uncut one %zu", end->calls,
+                          subject->call_count);
+    if (recording->lost)
+        return goes_wrong(reorder, "call %u (%s) cannot be recorded", recording->lost,
+                          subject->calls[recording->lost - 1].rule->name);
+    return 0;
+}
+
+static int record_run(struct reorder *reorder)
 {
     struct trace_plan plan = {
         .before = record_before, .after = record_after, .user = &reorder->recording};
     struct trace_end end = {0};
-    *reorder = (struct reorder){.subject = subject};
-    snprintf(reorder->root, sizeof reorder->root, "%s/recorded", subject->dir);
-    int err = tree_copy(subject->before, reorder->root);
+    int err = tree_copy(reorder->subject->before, reorder->root);
     if (err == 0)
         err = record_begin(&reorder->recording, reorder->root);
     if (err == 0)
-        err = point_trace(subject, reorder->root, &plan, &end);
-    reorder->calls = end.calls;
-    reorder->fleeting = calloc(reorder->recording.node_count + 1, sizeof *reorder->fleeting);
-    if (err == 0 && !reorder->fleeting)
-        err = -ENOMEM;
-    if (err == 0) {
-        sign_versions(&reorder->recording, subject->since);
-        mark_fleeting(reorder);
+        err = point_trace(reorder->subject, reorder->root, &plan, &end);
+    if (err < 0) {
+        goes_wrong(reorder, "the run cannot be recorded: %s", strerror(-err));
+        return err;
     }
-    return err;
+    reorder->calls = end.calls;
+    return check_recording(reorder, &end);
+}
+
+int reorder_make(struct reorder *reorder, const struct subject *subject)
+{
+    *reorder = (struct reorder){.subject = subject};
+    snprintf(reorder->root, sizeof reorder->root, "%s/recorded", subject->dir);
+    int err = record_run(reorder);
+    if (err < 0)
+        return err;
+    reorder->fleeting = calloc(reorder->recording.node_count + 1, sizeof *reorder->fleeting);
+    if (!reorder->fleeting)
+        abort();
+    sign_versions(&reorder->recording, subject->since);
+    mark_fleeting(reorder);
+    return 0;
 }
 
 void reorder_free(struct reorder *reorder)

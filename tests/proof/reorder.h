@@ -32,9 +32,11 @@ struct reorder {
     struct recording recording;
     bool *fleeting; /* by node: beneath /run */
     unsigned calls;
+    char wrong[512]; /* why the recording is none, or empty */
 };
 
-/* Records an uncut run. 0 or -errno; reorder_free() either way. */
+/* Records an uncut run; it must end as that of the subject did, with as many calls, and each call
+ * must be understood. 0 or -errno, and `wrong` says why; reorder_free() either way. */
 int reorder_make(struct reorder *reorder, const struct subject *subject);
 void reorder_free(struct reorder *reorder);
 

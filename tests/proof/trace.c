@@ -402,12 +402,21 @@ static void alter(struct tracing *tracing, struct registers *registers, int arg,
         tracing->altered = arg;
 }
 
+static void strikes(struct tracing *tracing, bool does)
+{
+    if (tracing->call.number == tracing->plan->fail_at)
+        tracing->end.struck = does;
+}
+
 /* Half of what was to be written: of one byte nothing at a cut, and that byte in a short write. */
 static void halve(struct tracing *tracing, struct registers *registers)
 {
     int arg = tracing->call.rule->size_arg;
-    if (arg >= 0)
-        alter(tracing, registers, arg, (tracing->call.args[arg] + !tracing->kill_after) / 2);
+    if (arg < 0)
+        return;
+    uint64_t half = (tracing->call.args[arg] + !tracing->kill_after) / 2;
+    alter(tracing, registers, arg, half);
+    strikes(tracing, half < tracing->call.args[arg]);
 }
 
 /* brk(2) has no error: where there is no memory the break stays, as where it is asked for (0). */
@@ -417,7 +426,7 @@ static void refuse(struct tracing *tracing, struct registers *registers)
         alter(tracing, registers, 0, 0);
     } else {
         set_skipped(tracing->pid, registers, tracing->plan->error);
-        registers_put(tracing->pid, registers);
+        strikes(tracing, registers_put(tracing->pid, registers));
     }
 }
 
@@ -465,6 +474,8 @@ static void at_call_end(struct tracing *tracing)
         tracing->altered = -1;
     }
     tracing->call.result = result_of(&registers);
+    if (tracing->call.rule->nr == __NR_brk && tracing->plan->fail_at)
+        strikes(tracing, tracing->call.args[0] > (uint64_t)tracing->call.result);
     if (tracing->plan->after)
         tracing->plan->after(&tracing->call, tracing->plan->user);
 }

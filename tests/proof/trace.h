@@ -62,6 +62,7 @@ struct trace_plan {
 struct trace_end {
     unsigned calls;  /* counted */
     bool cut;        /* die_at was reached */
+    bool struck;     /* fail_at was reached, and the call did not do what it was asked to */
     bool endless;    /* limit was reached */
     int status;      /* of waitpid(2), where neither */
     char where[192]; /* where a signal hit it: the mapping and the place in it */
