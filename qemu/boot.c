@@ -81,12 +81,21 @@ static void note_time(struct boot *boot, const char *line)
         boot->guest = stamp;
 }
 
-/* How far it is, in what initramfs-tools and systemd say. */
+/* Source: the kernel's kernel_restart() and kernel_power_off(); said on every console, and by no
+ * panic. */
+static bool is_farewell(const char *text)
+{
+    return text_starts(text, "reboot: Restarting system") ||
+           text_starts(text, "reboot: Power down");
+}
+
+/* How far it is, in what initramfs-tools, systemd and at last the kernel say. */
 static void note_progress(struct session *session, struct boot *boot, const char *text)
 {
     boot->initramfs =
         boot->initramfs || (boot->kernel && strstr(text, "Begin: Running /scripts/init-premount"));
     boot->early = boot->early || (boot->kernel && text_starts(text, "Welcome to "));
+    boot->farewell = boot->farewell || is_farewell(text);
     note_stage(session, text);
     faults_console(session, text);
 }

@@ -50,6 +50,7 @@ struct boot {
     struct record seen[2][SOURCES]; /* by kind: what was last found there */
     bool counted, good;             /* a new ledger was stored; a new receipt says good */
     bool kernel, initramfs, early, network, panic, hello, marked, reset, poweroff, gone;
+    bool farewell; /* its kernel said that it reboots or powers off, as it does in order */
     double hello_at;
     char target[64];    /* default target of the running system, as its agent says */
     char *where;        /* "RIP: ..." of the first fault, or NULL */

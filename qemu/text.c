@@ -65,6 +65,21 @@ bool text_ends(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+char *text_quoted(const char *text)
+{
+    char *quoted = text_copy("'");
+
+    for (const char *at = text; *at != '\0';) {
+        size_t plain = strcspn(at, "'");
+        TEXT_AUTO part = text_format("%.*s%s", (int)plain, at, at[plain] != '\0' ? "'\\''" : "");
+
+        text_append(&quoted, part);
+        at += plain + (at[plain] != '\0');
+    }
+    text_append(&quoted, "'");
+    return quoted;
+}
+
 int text_number(const char *text, long min, long max, long *value)
 {
     char *end = NULL;

@@ -25,6 +25,9 @@ void text_append(char **target, const char *more);
 bool text_starts(const char *text, const char *start);
 bool text_ends(const char *text, const char *end);
 
+/* As one word for sh: quoted, whatever is in it. Caller frees. */
+char *text_quoted(const char *text);
+
 /* Decimal or 0x number within min..max. 0 or -EINVAL. */
 int text_number(const char *text, long min, long max, long *value);
 

@@ -58,9 +58,11 @@ static char *answer_line(const struct trial *trial)
     const char *fault = first_fault(&trial->session);
     TEXT_AUTO words = trial_words(&finding, &rules, trial->count);
 
-    return text_format("%s%s%s%s%s%s", words, fault != NULL ? "; " : "", fault != NULL ? fault : "",
+    return text_format("%s%s%s%s%s%s%s", words, fault != NULL ? "; " : "",
+                       fault != NULL ? fault : "", trial->itself != NULL ? "; " : "",
+                       trial->itself != NULL ? trial->itself : "",
                        trial->without != NULL ? "; Backstop could not be installed: " : "",
-                       trial->without != NULL ? trial->without : "", "");
+                       trial->without != NULL ? trial->without : "");
 }
 
 static void put_text(struct json_object *object, const char *key, const char *value)
@@ -84,9 +86,11 @@ static struct json_object *answer_json(const struct trial *trial, const char *li
     put_text(object, "system", trial->image.system);
     json_object_object_add(object, "backstop", json_object_new_boolean(trial->backstop));
     put_text(object, "without", trial->without);
+    put_text(object, "itself", trial->itself);
     put_text(object, "fault", first_fault(&trial->session));
     put_number(object, "failed", finding.failed);
     put_number(object, "safe", finding.safe);
+    put_number(object, "uncounted", finding.uncounted);
     put_number(object, "recovered_in", finding.recovered);
     for (size_t i = 0; i < trial->count; i++)
         json_object_array_add(boots, json_object_new_string(ending_string(trial->boots[i].ending)));
@@ -136,6 +140,7 @@ static void trial_free(struct trial *trial)
     session_close(&trial->session);
     free(trial->seed);
     free(trial->without);
+    free(trial->itself);
 }
 
 static int perform(struct trial *trial, const char *dir, char **reason)

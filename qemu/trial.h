@@ -26,9 +26,10 @@ struct trial_options {
     struct trial_files updates, sets, checks;
     const char *command;
     enum wish backstop;
-    long boots;   /* good ones that make "boots well" */
-    long watch;   /* guest's s for which a boot is watched after it was good */
-    long silence; /* host's s without any event after which a machine hangs */
+    long boots;        /* good ones that make "boots well" */
+    long watch;        /* guest's s for which a boot is watched after it was good */
+    long silence;      /* host's s without any event after which a machine hangs */
+    long update_limit; /* guest's s within which updates, and the command, must end */
     const char *out;
     bool keep, json, live, help;
 };
@@ -51,6 +52,7 @@ struct trial {
     char *seed;    /* NoCloud disk, or NULL */
     bool backstop; /* is installed */
     char *without; /* why it is not, or NULL */
+    char *itself;  /* "the update itself rebooted the machine", or NULL */
     struct trial_boot boots[TRIAL_BOOTS_MAX];
     size_t count;
 };

@@ -1,5 +1,7 @@
 /* The boots of a trial: before the update, the update itself, and each boot after it. */
 #include "trial.h"
+#include "clock.h"
+#include "ending.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,12 +11,15 @@
 /* In s of the guest. */
 #define BEAT 5         /* between two signs of life */
 #define SAFE_LIMIT 600 /* within which safe mode is left, unless it is meant to be left by hand */
-/* Backstop's deadline ends a boot long before; but not one that its stage did not count. */
+/* Within which a boot that is up proves good; Backstop's deadline ends it long before. */
 #define GOOD_LIMIT 1800
-/* In s of the host. An update may work for long without a word. */
-#define UPDATE_SILENCE 1200
+#define INSTALL_LIMIT 1800
+#define MERCY 10 /* from the signal that asks a command to end to the one that ends it */
+/* In s of the host: a machine that is alive has answered by then. */
+#define ANSWER 60
 #define PANIC_PATIENCE 60
-/* A boot that goes on talking, but is not up after so many times the limit of silence, hangs. */
+/* A boot that goes on talking, but is not up after so many times the limit of silence, hangs; and
+ * so does a machine that talks, but does not do what takes it no time. */
 #define BOOT_SILENCES 6
 
 static struct boot *boot_of(const struct trial *trial)
@@ -39,33 +44,83 @@ static void forgive(struct session *session)
     text_replace(&session->reason, NULL);
 }
 
+/* From now on, in s of the host. */
+static void limit(struct trial *trial, long silence, long end)
+{
+    const struct boot *boot = boot_of(trial);
+    double passed = trial->session.on ? clock_now() - boot->started : 0;
+
+    trial->session.limits.silence = silence;
+    trial->session.limits.panic = PANIC_PATIENCE;
+    trial->session.limits.boot = (long)passed + end;
+}
+
+static void limit_as_usual(struct trial *trial)
+{
+    limit(trial, trial->options->silence, BOOT_SILENCES * trial->options->silence);
+}
+
 /* Follows until it is up or off. */
 static int start(struct trial *trial)
 {
     struct session *session = &trial->session;
     int error;
 
-    session->limits.silence = trial->options->silence;
-    session->limits.panic = PANIC_PATIENCE;
-    session->limits.boot = BOOT_SILENCES * trial->options->silence;
+    limit_as_usual(trial);
     error = boot_start(session, NULL);
     if (error < 0)
         return error;
     if (boot_follow(session, is_up, "a machine that is up") < 0)
         forgive(session);
-    /* From here on it is heard of by its answers, however long it runs. */
-    session->limits.boot = 1000000;
     return 0;
 }
 
-/* Runs in the guest; true if it ended, in whatever way, on a machine that is still up. */
-static bool run(struct trial *trial, const char *command)
+/* Within the limits; true if it ended, in whatever way, on a machine that is still up. */
+static bool run_limited(struct trial *trial, const char *command)
 {
     if (!trial->session.on)
         return false;
     if (boot_run(&trial->session, command) < 0)
         forgive(&trial->session);
     return trial->session.on && trial->session.run_ended;
+}
+
+/* Runs in the guest what takes no time. */
+static bool run(struct trial *trial, const char *command)
+{
+    limit_as_usual(trial);
+    return run_limited(trial, command);
+}
+
+/* The rig switched it off: it had passed a limit. */
+static bool was_cut(const struct boot *boot)
+{
+    return !boot->panic && !boot->reset && !boot->poweroff;
+}
+
+/* timeout(1)'s, or that of what it had to kill. */
+static bool is_timeout(long code)
+{
+    return code == 124 || code == 128 + 9;
+}
+
+/*
+ * Runs in the guest what may take long and say nothing, for so many s of the guest at most. *over:
+ * it did not end by then; true or false as run() whether the machine still answers.
+ */
+static bool run_within(struct trial *trial, const char *command, long seconds, bool *over)
+{
+    TEXT_AUTO word = text_quoted(command);
+    TEXT_AUTO line = text_format("timeout -k %d %ld sh -c %s", MERCY, seconds, word);
+    double began = clock_now();
+    bool ended;
+
+    limit(trial, seconds + MERCY + ANSWER, seconds + MERCY + ANSWER);
+    ended = run_limited(trial, line);
+    /* its clock and ours need not go alike */
+    *over = clock_now() - began >= 0.9 * (double)seconds &&
+            (ended ? is_timeout(trial->session.run_code) : was_cut(boot_of(trial)));
+    return ended;
 }
 
 /* One sign of life; false once there is none. */
@@ -90,128 +145,40 @@ static bool reboot_in_order(struct trial *trial)
 
     if (!trial->session.on || machine_send(&trial->session.machine, line) < 0)
         return false;
+    limit_as_usual(trial);
     if (boot_follow_end(&trial->session) < 0)
         forgive(&trial->session);
     return boot->reset && !boot->panic;
 }
 
-/* Health checks as Backstop would run them, where there is no Backstop. */
-static const char run_checks[] = "systemctl is-system-running --wait >/dev/null; "
-                                 "for check in /payload/try/checks/*; do [ ! -e \"$check\" ] || "
-                                 "\"$check\" || exit 9; done";
+/* Health checks as Backstop would run them, with its limit for each, where there is no Backstop. */
+static const char run_checks[] =
+    "timeout 600 systemctl is-system-running --wait >/dev/null; [ $? != 124 ] || exit 9; "
+    "for check in /payload/try/checks/*; do [ ! -e \"$check\" ] || "
+    "timeout -k 5 60 \"$check\" || exit 9; done";
 
-/* Follows a machine that is up with its normal target until it is good: with Backstop by its
- * receipt, whose deadline ends what does not come to that. */
+static bool is_counted(struct trial *trial)
+{
+    struct boot *boot = boot_of(trial);
+
+    if (!boot->counted)
+        boot_read_records(&trial->session, boot, true);
+    return boot->counted;
+}
+
+/* Follows a machine that is up with its normal target until it is good, in which it may have
+ * crashed since: by its receipt, where Backstop's stage has started it. Backstop's deadline ends
+ * what does not come to that. */
 static bool becomes_good(struct trial *trial)
 {
-    if (!trial->backstop)
-        return run(trial, run_checks) && trial->session.run_code == 0;
+    bool over;
+
+    if (!trial->backstop || !is_counted(trial))
+        return run_within(trial, run_checks, GOOD_LIMIT, &over) && trial->session.run_code == 0;
     for (long passed = 0; passed < GOOD_LIMIT && !boot_of(trial)->good && beat(trial);
          passed += BEAT)
         ;
-    return boot_of(trial)->good && trial->session.on;
-}
-
-static bool word_is(const struct record *record, const char *field, const char *word)
-{
-    const char *found = record->whole ? record_word(record, field) : NULL;
-
-    return found != NULL && strcmp(found, word) == 0;
-}
-
-/* The receipt is of this boot, and not of an earlier one. */
-static bool receipt_is_news(const struct boot *boot)
-{
-    uint32_t attempt = 0, receipt = 0;
-
-    return boot->counted && boot->receipt.whole &&
-           record_field(&boot->ledger, "number", &attempt) &&
-           record_field(&boot->receipt, "number", &receipt) && attempt == receipt;
-}
-
-/* Of a boot that is over and was not ended by us in order. */
-static enum ending ending_of(const struct boot *boot, bool was_good)
-{
-    if (!boot->panic && !boot->reset && !boot->poweroff)
-        return ENDING_HUNG;
-    if (!boot->panic && receipt_is_news(boot) && word_is(&boot->receipt, "outcome", "failed"))
-        return boot->hello ? ENDING_UNHEALTHY : ENDING_HUNG;
-    return was_good ? ENDING_LATE : ENDING_CRASHED;
-}
-
-static enum ending follow_safe(struct trial *trial)
-{
-    const struct boot *boot = boot_of(trial);
-
-    for (long passed = 0; passed < SAFE_LIMIT && beat(trial); passed += BEAT)
-        ;
-    if (trial->session.on)
-        reboot_in_order(trial);
-    return boot->good && boot->reset && !boot->panic ? ENDING_SAFE : ending_of(boot, false);
-}
-
-static enum ending follow_normal(struct trial *trial)
-{
-    const struct boot *boot = boot_of(trial);
-    bool good = becomes_good(trial);
-
-    if (good)
-        stay(trial, trial->options->watch);
-    if (!trial->session.on)
-        return ending_of(boot, good);
-    if (!reboot_in_order(trial))
-        return ending_of(boot, good);
-    return good ? ENDING_WELL : ENDING_UNHEALTHY;
-}
-
-static void record(struct trial *trial, enum ending ending)
-{
-    const struct boot *boot = boot_of(trial);
-    bool recovery = boot->counted && word_is(&boot->ledger, "stance", "recovery");
-    TEXT_AUTO text =
-        text_format("boot %u: %s%s%s", boot->index, ending_string(ending),
-                    boot->where != NULL ? ", " : "", boot->where != NULL ? boot->where : "");
-
-    boot_cut(&trial->session, "switched off");
-    trial->boots[trial->count++] = (struct trial_boot){ending, recovery};
-    progress(trial, text);
-}
-
-int trial_boot(struct trial *trial, char **reason)
-{
-    const struct boot *boot;
-    enum ending ending;
-
-    if (start(trial) < 0) {
-        text_replace(reason, text_copy(trial->session.reason));
-        return -EPROTO;
-    }
-    boot = boot_of(trial);
-    if (boot->end != NULL && strcmp(boot->end, "QEMU ended by itself") == 0) {
-        text_replace(reason,
-                     text_format("QEMU ended by itself: see %s/qemu.log", trial->session.dir));
-        return -EPROTO;
-    }
-    if (!boot->hello || !trial->session.on)
-        ending = ending_of(boot, false);
-    else
-        ending = strcmp(boot->target, "safe") == 0 ? follow_safe(trial) : follow_normal(trial);
-    record(trial, ending);
-    return 0;
-}
-
-/* before the update */
-
-static int not_serving(struct trial *trial, const char *what, char **reason)
-{
-    const struct boot *boot = boot_of(trial);
-
-    text_replace(
-        reason,
-        text_format("before any update the machine %s (%s%s%s); its console: %s/%s", what,
-                    boot->end != NULL ? boot->end : "still on", boot->where != NULL ? ", " : "",
-                    boot->where != NULL ? boot->where : "", trial->session.dir, boot->console));
-    return trial->options->image != NULL ? -EINVAL : -EPROTO;
+    return boot_of(trial)->good;
 }
 
 /* The end of what a command printed, as one line. */
@@ -226,6 +193,132 @@ static char *last_words(const struct trial *trial)
         if (output[i] == '\n')
             output[i] = ' ';
     return text_copy(length > 300 ? output + length - 300 : output);
+}
+
+/* What the guest has last said of a module: the kernel, or who was to load it. */
+static char *module_words(struct trial *trial, const char *name)
+{
+    TEXT_AUTO command = text_format("{ journalctl -b -o cat -t systemd-modules-load; "
+                                    "dmesg | sed 's/^\\[[^]]*\\] //'; } 2>/dev/null | "
+                                    "grep -wF -e %s | tail -n 1",
+                                    name);
+
+    return run(trial, command) ? last_words(trial) : text_copy("");
+}
+
+/* Once it is good, a module that was brought is loaded; else nothing of it was tried. */
+static int module_is_loaded(struct trial *trial, const struct update *update, char **reason)
+{
+    TEXT_AUTO name = text_copy(update->name);
+    TEXT_AUTO command = NULL;
+    TEXT_AUTO words = NULL;
+
+    for (char *at = name; *at != '\0'; at++)
+        if (*at == '-')
+            *at = '_';
+    command = text_format("test -e /sys/module/%s", name);
+    if (!run(trial, command) || trial->session.run_code == 0)
+        return 0;
+    words = module_words(trial, name);
+    text_replace(reason,
+                 text_format("--update %s: the machine boots well, but without the module %s: "
+                             "nothing of it was tried; the kernel refused it (%s)",
+                             update->path, name,
+                             words[0] != '\0' ? words : "and says nothing of it"));
+    return -EPROTO;
+}
+
+static int modules_are_loaded(struct trial *trial, char **reason)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < trial->options->updates.count && error == 0; i++)
+        if (trial->updates[i].kind == UPDATE_MODULE)
+            error = module_is_loaded(trial, &trial->updates[i], reason);
+    return error;
+}
+
+static enum ending follow_safe(struct trial *trial)
+{
+    const struct boot *boot = boot_of(trial);
+
+    for (long passed = 0; passed < SAFE_LIMIT && beat(trial); passed += BEAT)
+        ;
+    if (trial->session.on)
+        reboot_in_order(trial);
+    return boot->good && boot->reset && !boot->panic ? ENDING_SAFE : boot_ending(boot, false);
+}
+
+static int follow_normal(struct trial *trial, enum ending *ending, char **reason)
+{
+    const struct boot *boot = boot_of(trial);
+    bool good = becomes_good(trial);
+    int error = good && trial->count == 0 ? modules_are_loaded(trial, reason) : 0;
+
+    if (error < 0)
+        return error;
+    if (good)
+        stay(trial, trial->options->watch);
+    if (!trial->session.on || !reboot_in_order(trial))
+        *ending = boot_ending(boot, good);
+    else
+        *ending = good ? ENDING_WELL : ENDING_UNHEALTHY;
+    return 0;
+}
+
+static void record(struct trial *trial, enum ending ending)
+{
+    const struct boot *boot = boot_of(trial);
+    bool uncounted = trial->backstop && !boot->counted;
+    TEXT_AUTO text =
+        text_format("boot %u: %s%s%s%s", boot->index, ending_string(ending),
+                    uncounted ? ", not started by Backstop" : "", boot->where != NULL ? ", " : "",
+                    boot->where != NULL ? boot->where : "");
+
+    boot_cut(&trial->session, "switched off");
+    trial->boots[trial->count++] = (struct trial_boot){ending, boot_recovers(boot), uncounted};
+    progress(trial, text);
+}
+
+int trial_boot(struct trial *trial, char **reason)
+{
+    const struct boot *boot;
+    enum ending ending;
+    int error = 0;
+
+    if (start(trial) < 0) {
+        text_replace(reason, text_copy(trial->session.reason));
+        return -EPROTO;
+    }
+    boot = boot_of(trial);
+    if (boot->end != NULL && strcmp(boot->end, "QEMU ended by itself") == 0) {
+        text_replace(reason,
+                     text_format("QEMU ended by itself: see %s/qemu.log", trial->session.dir));
+        return -EPROTO;
+    }
+    if (!boot->hello || !trial->session.on)
+        ending = boot_ending(boot, boot->good);
+    else if (strcmp(boot->target, "safe") == 0)
+        ending = follow_safe(trial);
+    else
+        error = follow_normal(trial, &ending, reason);
+    if (error == 0)
+        record(trial, ending);
+    return error;
+}
+
+/* before the update */
+
+static int not_serving(struct trial *trial, const char *what, char **reason)
+{
+    const struct boot *boot = boot_of(trial);
+
+    text_replace(
+        reason,
+        text_format("before any update the machine %s (%s%s%s); its console: %s/%s", what,
+                    boot->end != NULL ? boot->end : "still on", boot->where != NULL ? ", " : "",
+                    boot->where != NULL ? boot->where : "", trial->session.dir, boot->console));
+    return trial->options->image != NULL ? -EINVAL : -EPROTO;
 }
 
 static char *last_line(const struct trial *trial)
@@ -247,8 +340,11 @@ static char *last_line(const struct trial *trial)
 static int install_run(struct trial *trial, const char *word, char **reason)
 {
     TEXT_AUTO command = text_format("sh /payload/try/install.sh %s", word);
+    bool over;
 
-    return run(trial, command) ? 0 : not_serving(trial, "ended while it was made ready", reason);
+    return run_within(trial, command, INSTALL_LIMIT, &over)
+               ? 0
+               : not_serving(trial, "ended while it was made ready", reason);
 }
 
 /* Backstop cannot be installed: that ends the trial, or it goes on without. */
@@ -275,7 +371,6 @@ static int install(struct trial *trial, bool *news, char **reason)
     bool wanted = trial->options->backstop != WISH_NOT;
     int error;
 
-    trial->session.limits.silence = UPDATE_SILENCE;
     error = install_run(trial, wanted ? "backstop" : "", reason);
     if (error == 0 && !is_done(trial->session.run_code))
         error = go_without(trial, reason);
@@ -287,7 +382,6 @@ static int install(struct trial *trial, bool *news, char **reason)
     if (!run(trial, "test -e /usr/bin/backstop"))
         return not_serving(trial, "ended while it was made ready", reason);
     trial->backstop = trial->session.run_code == 0;
-    trial->session.limits.silence = trial->options->silence;
     return 0;
 }
 
@@ -343,35 +437,70 @@ static int make_good(struct trial *trial, char **reason)
             return not_serving(trial, "does not reboot", reason);
         error = come_up(trial, reason);
     }
-    if (error == 0 && !becomes_good(trial))
-        error = not_serving(trial,
-                            trial->backstop && !boot_of(trial)->counted
-                                ? "is not counted: its firmware does not start Backstop's stage"
-                                : "does not prove good: do its health checks pass",
+    if (error == 0 && trial->backstop && !is_counted(trial))
+        error = not_serving(trial, "is not counted: its firmware does not start Backstop's stage",
                             reason);
+    if (error == 0 && !(becomes_good(trial) && trial->session.on))
+        error = not_serving(trial, "does not prove good: do its health checks pass", reason);
     return error;
 }
 
-/* True if the machine outlived it; where it did not, that is the first failed boot. */
+/* What was run ended the boot: in order, by its own doing, or as the first failed boot. */
+static void ended_by(struct trial *trial, const char *what)
+{
+    const struct boot *boot = boot_of(trial);
+
+    if (!boot_in_order(boot)) {
+        record(trial, boot_ending(boot, false));
+        return;
+    }
+    text_replace(&trial->itself,
+                 text_format("%s itself %s", what,
+                             boot->poweroff ? "switched the machine off" : "rebooted the machine"));
+    progress(trial, trial->itself);
+}
+
+static int not_in_time(const struct trial *trial, const char *what, char **reason)
+{
+    text_replace(reason,
+                 text_format("%s did not end within %ld s%s: --update-limit SECONDS gives it more",
+                             what, trial->options->update_limit,
+                             trial->session.on ? "" : ", and the machine answers no more"));
+    return -EPROTO;
+}
+
+/* True if the machine outlived it. */
 static bool apply(struct trial *trial, const char *what, const char *command, int *error,
                   char **reason)
 {
+    bool over, ended;
+
     progress(trial, what);
     session_say(&trial->session, "try", "%s", what);
-    trial->session.limits.silence = UPDATE_SILENCE;
-    if (!run(trial, command)) {
-        record(trial, ending_of(boot_of(trial), false));
-        return false;
-    }
-    if (trial->session.run_code != 0) {
+    ended = run_within(trial, command, trial->options->update_limit, &over);
+    if (over)
+        *error = not_in_time(trial, what, reason);
+    else if (!ended)
+        ended_by(trial, what);
+    else if (trial->session.run_code != 0) {
         TEXT_AUTO words = last_words(trial);
 
         text_replace(reason, text_format("%s failed in the machine: exit code %ld: %s", what,
                                          trial->session.run_code, words));
         *error = -EPROTO;
-        return false;
     }
-    return true;
+    return ended && *error == 0;
+}
+
+/* A machine that the update has left by itself has not run the command. */
+static int left_out(const struct trial *trial, char **reason)
+{
+    if (trial->itself == NULL || trial->options->command == NULL)
+        return 0;
+    text_replace(reason, text_format("%s, so that --run could not be run behind it: try the update "
+                                     "without, or let one --run do both",
+                                     trial->itself));
+    return -EPROTO;
 }
 
 static int update(struct trial *trial, char **reason)
@@ -380,13 +509,12 @@ static int update(struct trial *trial, char **reason)
 
     if (trial->options->updates.count > 0 &&
         !apply(trial, "the update", "sh /payload/try/apply.sh", &error, reason))
-        return error;
+        return error < 0 ? error : left_out(trial, reason);
     if (trial->options->command != NULL &&
         !apply(trial, "the command", trial->options->command, &error, reason))
         return error;
-    trial->session.limits.silence = trial->options->silence;
     if (!reboot_in_order(trial))
-        record(trial, ending_of(boot_of(trial), false));
+        ended_by(trial, trial->options->command != NULL ? "the command" : "the update");
     return 0;
 }
 

@@ -20,6 +20,9 @@ const char trial_usage[] =
     "  --boots N            good boots in a row that make \"boots well\" (default 2)\n"
     "  --watch MINUTES      how long a good boot is watched for a late crash (default 1)\n"
     "  --silence SECONDS    without any event for so long a machine hangs (default 300)\n"
+    "  --update-limit SECONDS\n"
+    "                       within which the updates, and then the command, must end: else there\n"
+    "                       is no answer (default 3600)\n"
     "  --out DIR            logs and results (default RIG/out/try); --keep: the disk as well\n"
     "  --json               the answer as JSON; --live: the timeline while it runs\n"
     "exit code: 0 boots well; 10 crash-loops, and Backstop recovers; 11 crash-loops and does not\n"
@@ -109,6 +112,8 @@ static int take(struct trial_options *options, int option, const char *value, ch
         return take_minutes(options, value, reason);
     case 'S':
         return take_number("silence", value, 30, 3600, &options->silence, reason);
+    case 'U':
+        return take_number("update-limit", value, 10, 86400, &options->update_limit, reason);
     case 'o':
         options->out = value;
         return 0;
@@ -118,21 +123,31 @@ static int take(struct trial_options *options, int option, const char *value, ch
 }
 
 static const struct option longs[] = {
-    {"image", required_argument, NULL, 'i'}, {"update", required_argument, NULL, 'u'},
-    {"run", required_argument, NULL, 'r'},   {"set", required_argument, NULL, 's'},
-    {"check", required_argument, NULL, 'c'}, {"install-backstop", no_argument, NULL, 'B'},
-    {"no-backstop", no_argument, NULL, 'N'}, {"boots", required_argument, NULL, 'b'},
-    {"watch", required_argument, NULL, 'w'}, {"silence", required_argument, NULL, 'S'},
-    {"out", required_argument, NULL, 'o'},   {"keep", no_argument, NULL, 'k'},
-    {"json", no_argument, NULL, 'j'},        {"live", no_argument, NULL, 'l'},
-    {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+    {"image", required_argument, NULL, 'i'},
+    {"update", required_argument, NULL, 'u'},
+    {"run", required_argument, NULL, 'r'},
+    {"set", required_argument, NULL, 's'},
+    {"check", required_argument, NULL, 'c'},
+    {"install-backstop", no_argument, NULL, 'B'},
+    {"no-backstop", no_argument, NULL, 'N'},
+    {"boots", required_argument, NULL, 'b'},
+    {"watch", required_argument, NULL, 'w'},
+    {"silence", required_argument, NULL, 'S'},
+    {"out", required_argument, NULL, 'o'},
+    {"keep", no_argument, NULL, 'k'},
+    {"json", no_argument, NULL, 'j'},
+    {"live", no_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {"update-limit", required_argument, NULL, 'U'},
+    {NULL, 0, NULL, 0},
 };
 
 int trial_parse(struct trial_options *options, int argc, char *const argv[], char **reason)
 {
     int option, error = 0;
 
-    *options = (struct trial_options){.boots = 2, .watch = 60, .silence = 300};
+    *options =
+        (struct trial_options){.boots = 2, .watch = 60, .silence = 300, .update_limit = 3600};
     optind = 0; /* begins anew */
     opterr = 0;
     while (error == 0 && (option = getopt_long(argc, argv, ":", longs, NULL)) != -1) {

@@ -20,7 +20,8 @@ enum ending {
 
 struct trial_boot {
     enum ending ending;
-    bool recovery; /* Backstop recovered in this boot */
+    bool recovery;  /* Backstop put something back, or kept drivers from loading */
+    bool uncounted; /* Backstop's stage did not start it, though Backstop is to be there */
 };
 
 struct trial_rules {
@@ -39,10 +40,11 @@ enum trial_verdict {
     TRIAL_UNSTEADY = 14, /* some boots fail and others do not, and nothing was put back */
 };
 
-/* Failed boots in a row after which a machine without Backstop is taken as lost. */
+/* Failed boots in a row after which a machine that Backstop does not start is taken as lost. */
 #define TRIAL_LOST_AFTER 3u
-/* Boots after the first failed one within which Backstop must have brought it back: its own bound
- * of 12, the safe boot, the boot after it, and room to see more than the bound. */
+/* Boots from the first that did not go well on, within which Backstop must have brought it back:
+ * its own bound of 12, the safe boot, the boot after it, and room to see more than the bound. No
+ * trial goes on behind it. */
 #define TRIAL_BOUND 16u
 /* The most good boots that may be asked for; and so the most boots of a trial. */
 #define TRIAL_WANTED_MAX 20u
@@ -51,11 +53,14 @@ enum trial_verdict {
 struct finding_of_trial {
     enum trial_verdict verdict;
     bool stays_safe, comes_up; /* at the end: in safe mode twice; normal and good */
-    enum ending first;         /* how the first failed boot ended; ENDING_WELL if none failed */
-    size_t failed;             /* failed boots, from the first on */
-    size_t safe;               /* boots in safe mode */
-    size_t recovered; /* boots from the first failed one to the first normal, good one, both
-                         counted; 0: it did not come to that by Backstop's doing */
+    bool put_back;             /* Backstop acted in one of them */
+    enum ending first; /* how the first boot ended that did not go well; ENDING_WELL: none */
+    size_t failed;     /* failed boots */
+    size_t safe;       /* boots in safe mode */
+    size_t well;       /* normal, good boots behind the first that did not go well */
+    size_t uncounted;  /* boots that Backstop's stage did not start */
+    size_t recovered;  /* boots from the first that did not go well to the first normal, good one,
+                          both counted; 0: it did not come to that by Backstop's doing */
 };
 
 struct finding_of_trial trial_judge(const struct trial_boot *boots, size_t count,

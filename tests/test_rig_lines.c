@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../qemu/channel.h"
+#include "../qemu/command.h"
 #include "../qemu/qmp.h"
 #include "../qemu/text.h"
 
@@ -222,6 +223,26 @@ static void numbers(void **state)
     assert_int_equal(value, 16);
 }
 
+/* sh itself takes what was quoted apart again. */
+static void words_for_sh(void **state)
+{
+    static const char *const words[] = {
+        "", "a", "a b", "it's", "'", "''", "'a' \"$HOME\" \\ `x`'", "echo $(id); exit 1 # no"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        TEXT_AUTO quoted = text_quoted(words[i]);
+        TEXT_AUTO line = text_format("printf '<%%s>' %s end", quoted);
+        TEXT_AUTO wanted = text_format("<%s><end>", words[i]);
+        const char *argv[] = {"sh", "-c", line, NULL};
+        struct output output;
+
+        assert_int_equal(command_run(argv, &output), 0);
+        assert_string_equal(output.out, wanted);
+        output_free(&output);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +253,7 @@ int main(void)
         cmocka_unit_test(an_endless_line_is_cut),
         cmocka_unit_test(lines_are_cut_into_words),
         cmocka_unit_test(numbers),
+        cmocka_unit_test(words_for_sh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

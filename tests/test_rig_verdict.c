@@ -12,7 +12,8 @@
 
 /*
  * A boot is a letter: w well, s safe mode, c crashed, u unhealthy, h hung, l late crash; capital
- * where Backstop recovers in it.
+ * where Backstop puts something back in it; a digit where its stage did not start it: 0 well, 1
+ * crashed.
  */
 static const struct {
     const char *name, *boots;
@@ -33,7 +34,25 @@ static const struct {
     {"recovered late: a good boot was before", "wcccSw", true, TRIAL_RECOVERED, 5},
     {"probation fails, the next rung helps", "cccScSw", true, TRIAL_RECOVERED, 7},
     {"recovered without a safe boot", "cccWw", true, TRIAL_RECOVERED, 4},
-    {"in safe mode for good", "cccSS", true, TRIAL_RECOVERED, 0},
+    {"in safe mode for good", "cccSS", true, TRIAL_LOOPS, 0},
+    {"in safe mode for good, nothing put back", "css", true, TRIAL_LOOPS, 0},
+    {"in safe mode for good after a hang", "hSS", true, TRIAL_HANGS, 0},
+    {"never in normal mode, and nothing crashes", "ss", true, TRIAL_LOOPS, 0},
+    {"one safe boot is not for good", "s", true, TRIAL_UNDECIDED, 0},
+    {"safe mode at every other boot", "swswswswswswswsw", true, TRIAL_UNSTEADY, 0},
+    {"safe mode at every other boot, but not yet at the bound", "swswswswswswsws", true,
+     TRIAL_UNDECIDED, 0},
+    {"a safe boot that puts back, then normal", "Sw", true, TRIAL_RECOVERED, 2},
+    {"recovery was decided, but nothing put back", "cccsww", true, TRIAL_UNSTEADY, 0},
+    {"at the bound, one boot was good", "cccccccwcccccccc", true, TRIAL_UNSTEADY, 0},
+    {"every other boot fails", "cwcwcwcwcwcwcwcw", true, TRIAL_UNSTEADY, 0},
+    {"every other boot fails, no Backstop", "cwcwcwcwcwcwcwcw", false, TRIAL_UNSTEADY, 0},
+    {"one short of that", "cwcwcwcwcwcwcwc", false, TRIAL_UNDECIDED, 0},
+    {"a good boot among failures, three failed at the end", "cwccc", false, TRIAL_UNSTEADY, 0},
+    {"a good boot before all failures is none among them", "wccc", false, TRIAL_LOOPS, 0},
+    {"Backstop is removed, boots well", "00", true, TRIAL_WELL, 0},
+    {"Backstop is removed, nobody to help", "111", true, TRIAL_LOOPS, 0},
+    {"Backstop started one of three", "1c1", true, TRIAL_UNDECIDED, 0},
     {"never comes back", "cccCCCCCCCCCCCCC", true, TRIAL_LOOPS, 0},
     {"one boot short of that", "cccCCCCCCCCCCCC", true, TRIAL_UNDECIDED, 0},
     {"one crash, then good by itself", "cww", true, TRIAL_UNSTEADY, 0},
@@ -50,17 +69,24 @@ static const struct {
     {"not healthy, put back", "uuuSw", true, TRIAL_RECOVERED, 5},
 };
 
-static size_t boots_read(const char *text, struct trial_boot *boots)
+static struct trial_boot boot_read(char letter)
 {
     static const char letters[] = "wscuhl";
+    char lower = (char)(letter | 0x20);
+
+    if (letter == '0' || letter == '1')
+        return (struct trial_boot){.ending = letter == '0' ? ENDING_WELL : ENDING_CRASHED,
+                                   .uncounted = true};
+    return (struct trial_boot){.ending = (enum ending)(strchr(letters, lower) - letters),
+                               .recovery = letter != lower};
+}
+
+static size_t boots_read(const char *text, struct trial_boot *boots)
+{
     size_t count = 0;
 
-    for (; text[count] != '\0'; count++) {
-        char lower = (char)(text[count] | 0x20);
-
-        boots[count].ending = (enum ending)(strchr(letters, lower) - letters);
-        boots[count].recovery = text[count] != lower;
-    }
+    for (; text[count] != '\0'; count++)
+        boots[count] = boot_read(text[count]);
     return count;
 }
 
@@ -79,6 +105,36 @@ static void verdicts(void **state)
     }
 }
 
+/* With --boots 20. */
+static const struct {
+    const char *name, *boots;
+    bool backstop;
+    enum trial_verdict verdict;
+} many_rows[] = {
+    {"nineteen good ones", "wwwwwwwwwwwwwwwwwww", true, TRIAL_UNDECIDED},
+    {"twenty good ones", "wwwwwwwwwwwwwwwwwwww", true, TRIAL_WELL},
+    {"twenty good ones, no Backstop", "wwwwwwwwwwwwwwwwwwww", false, TRIAL_WELL},
+    {"a crash, then nineteen good ones", "cwwwwwwwwwwwwwwwwwww", true, TRIAL_UNSTEADY},
+    {"the same without Backstop", "cwwwwwwwwwwwwwwwwwww", false, TRIAL_UNSTEADY},
+    {"a hang, then nineteen good ones", "hwwwwwwwwwwwwwwwwwww", true, TRIAL_HANGS},
+    {"a crash, then good ones up to the bound", "cwwwwwwwwwwwwwww", true, TRIAL_UNSTEADY},
+    {"a crash behind nineteen good ones", "wwwwwwwwwwwwwwwwwwwc", true, TRIAL_UNDECIDED},
+    {"sixteen of them", "wwwwwwwwwwwwwwwwwwwcccccccccccccccc", true, TRIAL_LOOPS},
+};
+
+static void verdicts_of_many(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof many_rows / sizeof *many_rows; i++) {
+        struct trial_boot boots[TRIAL_BOOTS_MAX];
+        struct trial_rules rules = {20, many_rows[i].backstop};
+        size_t count = boots_read(many_rows[i].boots, boots);
+
+        print_message("%s\n", many_rows[i].name);
+        assert_int_equal(trial_judge(boots, count, &rules).verdict, many_rows[i].verdict);
+    }
+}
+
 /* Whatever the boots are, a trial ends: every sequence comes to a verdict within what is kept. */
 static void every_trial_ends(void **state)
 {
@@ -92,11 +148,11 @@ static void every_trial_ends(void **state)
         size_t count = seed % 20; /* good ones, one short of what is wanted at most */
 
         memset(boots, 0, sizeof boots);
-
         while (trial_judge(boots, count, &rules).verdict == TRIAL_UNDECIDED) {
             assert_true(count < TRIAL_BOOTS_MAX);
             random = random * 1664525u + 1013904223u;
             boots[count].ending = endings[random >> 30];
+            boots[count].uncounted = (random >> 28 & 1) != 0;
             boots[count++].recovery = (random >> 29 & 1) != 0;
         }
     }
@@ -112,6 +168,15 @@ static const struct {
     {"cccSw", true, "crash-loops, and Backstop recovers in 5 boots (3 failed, 1 in safe mode)"},
     {"ccc", false, "crash-loops and does not recover (3 failed; Backstop is not installed)"},
     {"cccSS", true, "crash-loops, and Backstop brings it up in safe mode, where it stays"},
+    {"ss", true, "goes into safe mode and stays in it"},
+    {"cwcCCCCCCCCCCCCC", true, "crash-loops and does not recover (15 failed)"},
+    {"cwccc", false, "crashes now and then (4 failed, 1 good), and nothing is put back"},
+    {"00", true,
+     "boots well (2 boots); Backstop did not start 2 of 2 boots (the update took it out of the "
+     "boot order, or removed it)"},
+    {"w1cccSw", true,
+     "crash-loops, and Backstop recovers in 6 boots (4 failed, 1 in safe mode); Backstop did not "
+     "start 1 of 7 boots (the update took it out of the boot order, or removed it)"},
     {"hhh", false, "hangs and does not recover (3 failed; Backstop is not installed)"},
     {"hhhSw", true,
      "hangs, and Backstop recovers in 5 boots (3 failed, 1 in safe mode), each hung one being "
@@ -159,6 +224,7 @@ static const struct {
     {{"--run", "true", "--boots", "two"}, "--boots two: not a number within 1..20"},
     {{"--run", "true", "--watch", "-1"}, "--watch -1: not a number within 0..240"},
     {{"--run", "true", "--silence", "5"}, "--silence 5: not a number within 30..3600"},
+    {{"--run", "true", "--update-limit", "9"}, "--update-limit 9: not a number within 10..86400"},
     {{"--run", "true", "--colour"}, "--colour: not an option of try"},
     {{"--run", "true", "/bin/sh"}, "/bin/sh: what is it? files are given with --update"},
     {{"--no-backstop", "--install-backstop", "--run", "true"},
@@ -188,9 +254,10 @@ static void lines(void **state)
 static void defaults_and_values(void **state)
 {
     char verb[] = "try", run[] = "--run=reboot -f", watch[] = "--watch=5", none[] = "--no-backstop",
-         update[] = "--update=/bin/sh", again[] = "--update=/bin/true";
+         limit[] = "--update-limit=60", update[] = "--update=/bin/sh",
+         again[] = "--update=/bin/true";
     char *plain[] = {verb, run, NULL};
-    char *rich[] = {verb, run, watch, none, update, again, NULL};
+    char *rich[] = {verb, run, watch, none, limit, update, again, NULL};
     struct trial_options options;
     TEXT_AUTO reason = NULL;
 
@@ -199,10 +266,12 @@ static void defaults_and_values(void **state)
     assert_int_equal(options.boots, 2);
     assert_int_equal(options.watch, 60);
     assert_int_equal(options.silence, 300);
+    assert_int_equal(options.update_limit, 3600);
     assert_int_equal(options.backstop, WISH_IF_POSSIBLE);
     assert_null(options.image);
-    assert_int_equal(trial_parse(&options, 6, rich, &reason), 0);
+    assert_int_equal(trial_parse(&options, 7, rich, &reason), 0);
     assert_int_equal(options.watch, 300);
+    assert_int_equal(options.update_limit, 60);
     assert_int_equal(options.backstop, WISH_NOT);
     assert_int_equal(options.updates.count, 2);
     assert_string_equal(options.updates.paths[0], "/bin/sh");
@@ -238,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
+        cmocka_unit_test(verdicts_of_many),
         cmocka_unit_test(every_trial_ends),
         cmocka_unit_test(words_of_verdicts),
         cmocka_unit_test(lines),
