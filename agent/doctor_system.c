@@ -179,36 +179,47 @@ static bool is_masked(const struct doctor *doctor, const char *unit)
     return length == 9 && strcmp(target, "/dev/null") == 0;
 }
 
+struct vital_unit {
+    const char *name, *loss;
+    bool vital;
+    const char *if_masked; /* where that is worse than disabled; always a fault */
+};
+
+/* True if there is nothing to find fault with. */
+static bool check_unit(const struct doctor *doctor, const struct vital_unit *unit,
+                       struct findings *findings)
+{
+    bool masked = is_masked(doctor, unit->name), worse = masked && unit->if_masked;
+    char mend[160];
+
+    if (!masked && (is_enabled_in(doctor, "/etc/systemd/system", unit->name) ||
+                    is_enabled_in(doctor, "/usr/lib/systemd/system", unit->name)))
+        return true;
+    snprintf(mend, sizeof mend, "systemctl unmask %s; systemctl enable %s", unit->name, unit->name);
+    finding_add(findings, "units", unit->vital || worse ? FINDING_FAULT : FINDING_WARNING, mend,
+                "%s is %s: %s", unit->name, masked ? "masked" : "not enabled",
+                worse ? unit->if_masked : unit->loss);
+    return false;
+}
+
 static void check_units(const struct doctor *doctor, struct findings *findings)
 {
-    static const struct {
-        const char *name, *loss;
-        bool vital;
-    } units[] = {
-        {"backstop-start.service", "no good generation is ever taken", true},
+    static const struct vital_unit units[] = {
+        {"backstop-start.service", "no good generation is ever taken", true, NULL},
         {"backstop-session.service", "an orderly shutdown before confirmation counts as a failure",
-         true},
+         true, NULL},
         {"backstop-confirm.service", "no boot is ever confirmed, and good ones count as failed",
-         true},
-        {"backstop-health.service", "health checks are not run", false},
-        {"backstop-deadline.timer", "a boot that hangs half-way stays so", false},
+         true, NULL},
+        {"backstop-health.service", "health checks are not run", false,
+         "boot-complete.target requires it, so no boot is ever confirmed, and good ones count as "
+         "failed; to do without the checks disable it"},
+        {"backstop-deadline.timer", "a boot that hangs half-way stays so", false, NULL},
     };
-    size_t missing = 0;
+    bool whole = true;
 
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        char mend[160];
-
-        if (!is_masked(doctor, units[i].name) &&
-            (is_enabled_in(doctor, "/etc/systemd/system", units[i].name) ||
-             is_enabled_in(doctor, "/usr/lib/systemd/system", units[i].name)))
-            continue;
-        missing++;
-        snprintf(mend, sizeof mend, "systemctl unmask %s; systemctl enable %s", units[i].name,
-                 units[i].name);
-        finding_add(findings, "units", units[i].vital ? FINDING_FAULT : FINDING_WARNING, mend,
-                    "%s is not enabled: %s", units[i].name, units[i].loss);
-    }
-    if (!missing)
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        whole &= check_unit(doctor, &units[i], findings);
+    if (whole)
         finding_add(findings, "units", FINDING_OK, NULL, "the units are enabled");
 }
 

@@ -10,41 +10,118 @@
 #define SECOND UINT64_C(1000000)
 
 #define SHOW_UNITS                                                                                 \
-    "systemctl show --property=Id,ActiveState,ActiveEnterTimestampMonotonic,UnitFileState "        \
+    "systemctl show --property=Id,Names,LoadState,ActiveState,ActiveEnterTimestampMonotonic,"      \
+    "UnitFileState,Job "                                                                           \
     "'systemd-cryptsetup@*.service' 'systemd-fsck@*.service' systemd-fsck-root.service "           \
-    "backstop-confirm.service 2>/dev/null"
+    "backstop-confirm.service backstop-health.service boot-complete.target sysinit.target "        \
+    "system-update.target selinux-autorelabel.target default.target 2>/dev/null"
+
+/* All of the list or nothing: half of one would lack what is wanted. */
+#define LIST_WANTED                                                                                \
+    "list=$(systemctl list-dependencies --plain --no-pager default.target 2>/dev/null) && "        \
+    "printf '%s\\n' \"$list\" | grep -e '\\.target' -e 'backstop-confirm\\.service'"
 
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+enum kind { KIND_OTHER = 0, KIND_CHECK, KIND_PROMPT, KIND_PROOF, KIND_GATE, KIND_UP, KIND_ERRAND };
+
+static const struct {
+    const char *name;
+    enum kind kind;
+} kinds[] = {
+    {"systemd-fsck", KIND_CHECK},
+    {"systemd-cryptsetup@", KIND_PROMPT},
+    {"backstop-confirm.service", KIND_PROOF},
+    /* the confirmation requires them */
+    {"backstop-health.service", KIND_GATE},
+    {"boot-complete.target", KIND_GATE},
+    {"sysinit.target", KIND_UP},
+    /* systemd.offline-updates(7), and what relabels every file: default.target for one boot */
+    {"system-update.target", KIND_ERRAND},
+    {"selinux-autorelabel.target", KIND_ERRAND},
+};
+
 struct unit {
-    bool check, prompt, proof, starting, active, off;
+    enum kind kind;
+    bool by_default; /* it is what default.target is another name of */
+    bool loaded, masked, disabled, starting, active, job;
     uint64_t entered;
 };
 
+static enum kind kind_of(const char *id)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (begins(id, kinds[i].name))
+            return kinds[i].kind;
+    return KIND_OTHER;
+}
+
 /* A check that is over stays "active"; the confirmation is that while it runs. */
+static void note_kind(const struct unit *unit, struct waiting *waiting)
+{
+    switch (unit->kind) {
+    case KIND_CHECK:
+        waiting->check |= unit->starting;
+        break;
+    case KIND_PROOF:
+        waiting->proof |= unit->starting || unit->active;
+        waiting->off |= unit->disabled || unit->masked;
+        break;
+    case KIND_GATE:
+        waiting->off |= unit->masked;
+        break;
+    case KIND_UP:
+        waiting->up |= unit->active;
+        break;
+    case KIND_ERRAND: /* a target that was chosen waits with a job for what it wants */
+        waiting->errand |= unit->starting || unit->active || unit->job;
+        break;
+    case KIND_PROMPT:
+    case KIND_OTHER:
+        break;
+    }
+}
+
 static void note_unit(const struct unit *unit, struct waiting *waiting)
 {
-    waiting->check |= unit->check && unit->starting;
-    waiting->proof |= unit->proof && (unit->starting || unit->active);
-    waiting->hopeless |= unit->proof && unit->off;
-    if ((unit->check || unit->prompt) && unit->entered > waiting->ended)
+    note_kind(unit, waiting);
+    waiting->goal |= unit->by_default && unit->loaded;
+    if ((unit->kind == KIND_CHECK || unit->kind == KIND_PROMPT) && unit->entered > waiting->ended)
         waiting->ended = unit->entered;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (const char *at = words; *at && *at != '\n'; at += strcspn(at, " \n")) {
+        at += *at == ' ';
+        if (begins(at, word) && strchr(" \n", at[length]))
+            return true;
+    }
+    return false;
 }
 
 static void note_line(const char *line, struct unit *unit)
 {
     if (begins(line, "Id=")) {
-        unit->check = begins(line + 3, "systemd-fsck");
-        unit->prompt = begins(line + 3, "systemd-cryptsetup@");
-        unit->proof = begins(line + 3, "backstop-confirm.service");
+        unit->kind = kind_of(line + 3);
+    } else if (begins(line, "Names=")) {
+        unit->by_default = has_word(line + 6, "default.target");
+    } else if (begins(line, "LoadState=")) {
+        unit->loaded = begins(line + 10, "loaded");
+        unit->masked |= begins(line + 10, "masked");
     } else if (begins(line, "ActiveState=")) {
         unit->starting = begins(line + 12, "activating");
         unit->active = begins(line + 12, "active\n") || strcmp(line + 12, "active") == 0;
     } else if (begins(line, "UnitFileState=")) {
-        unit->off = begins(line + 14, "disabled") || begins(line + 14, "masked");
+        unit->disabled = begins(line + 14, "disabled");
+        unit->masked |= begins(line + 14, "masked");
+    } else if (begins(line, "Job=")) {
+        unit->job = strtoul(line + 4, NULL, 10) != 0;
     } else if (begins(line, "ActiveEnterTimestampMonotonic=")) {
         unit->entered = strtoull(line + 30, NULL, 10);
     }
@@ -67,10 +144,16 @@ void patience_parse_units(const char *text, struct waiting *waiting)
     note_unit(&unit, waiting);
 }
 
-static void ask_systemd(struct waiting *waiting)
+void patience_parse_wanted(const char *text, struct waiting *waiting)
+{
+    waiting->unwanted = strstr(text, ".target") && !strstr(text, "backstop-confirm.service");
+}
+
+static void ask_systemd(const char *command, void (*parse)(const char *text, struct waiting *),
+                        struct waiting *waiting)
 {
     char text[65536];
-    FILE *said = popen(SHOW_UNITS, "re");
+    FILE *said = popen(command, "re");
     size_t size;
 
     if (!said)
@@ -78,7 +161,7 @@ static void ask_systemd(struct waiting *waiting)
     size = fread(text, 1, sizeof text - 1, said);
     text[size] = '\0';
     pclose(said);
-    patience_parse_units(text, waiting);
+    parse(text, waiting);
 }
 
 static bool is_asked(const char *directory)
@@ -142,7 +225,23 @@ void patience_probe(const struct patience_places *places, struct waiting *waitin
         .prompt = is_asked(places->asked),
         .person = person_in(places, "emergency.service") || person_in(places, "rescue.service"),
     };
-    ask_systemd(waiting);
+    ask_systemd(SHOW_UNITS, patience_parse_units, waiting);
+    ask_systemd(LIST_WANTED, patience_parse_wanted, waiting);
+}
+
+const char *patience_hopeless(const struct waiting *waiting)
+{
+    if (waiting->off)
+        return "backstop-confirm.service, or what it requires (boot-complete.target, "
+               "backstop-health.service), is switched off, so no boot can prove good: "
+               "`backstop doctor`";
+    if (waiting->up && waiting->errand)
+        return "it is an offline update or a relabelling of all files, which nothing may end "
+               "half-way";
+    if (waiting->up && waiting->goal && waiting->unwanted)
+        return "it leads to a target that does not pull in backstop-confirm.service, so it cannot "
+               "prove good: `backstop doctor`";
+    return NULL;
 }
 
 unsigned patience_seconds(const struct waiting *waiting, uint64_t now, unsigned waited,

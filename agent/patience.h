@@ -6,6 +6,12 @@
  *   a person at the shell   of emergency or rescue mode, behind its password
  *   the confirmation        the machine has come up, and proves itself or keeps what it proved
  *
+ * And what no deadline ends, since the boot cannot prove good: one with the confirmation switched
+ * off, and one that leads elsewhere than to a target that wants the confirmation: an offline
+ * update, a relabelling of all files, rescue mode as the default. In those, once sysinit.target is
+ * reached: what they do begins there (systemd.offline-updates(7)), and a boot that hangs before is
+ * a failed one like any other.
+ *
  * Only the monotonic clock is asked.
  */
 #ifndef BACKSTOP_AGENT_PATIENCE_H
@@ -18,7 +24,11 @@
 
 struct waiting {
     bool prompt, check, person, proof;
-    bool hopeless;  /* backstop-confirm.service is switched off: no boot can prove good */
+    bool off;       /* backstop-confirm.service, or what it requires, is switched off */
+    bool up;        /* sysinit.target is reached */
+    bool errand;    /* this boot is for an offline update or a relabelling */
+    bool goal;      /* default.target is there; else systemd takes another */
+    bool unwanted;  /* and it does not pull in backstop-confirm.service */
     uint64_t ended; /* us, monotonic: when the last prompt or check ended; 0: there was none */
 };
 
@@ -32,6 +42,10 @@ struct patience_places {
 void patience_probe(const struct patience_places *places, struct waiting *waiting);
 /* What `systemctl show` says of the units that are waited for. */
 void patience_parse_units(const char *text, struct waiting *waiting);
+/* What `systemctl list-dependencies` says of default.target. */
+void patience_parse_wanted(const char *text, struct waiting *waiting);
+/* Why this boot cannot prove good, so that it is not to be ended for it; NULL: it can. Pure. */
+const char *patience_hopeless(const struct waiting *waiting);
 /*
  * Seconds after which to look again, 0: the deadline is over. Pure. now: us, monotonic; waited: s
  * since the deadline was first looked at; deadline: s, policy.

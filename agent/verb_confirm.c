@@ -165,8 +165,8 @@ static uint64_t monotonic_us(void)
     return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
-/* Returns when the boot has had all its time, or has proved good. False: it cannot prove good. */
-static bool wait_patiently(struct confirm *confirm)
+/* Returns when the boot has had all its time, or has proved good; or why it cannot prove good. */
+static const char *wait_patiently(struct confirm *confirm)
 {
     static const struct patience_places places = {
         .asked = "/run/systemd/ask-password",
@@ -177,31 +177,32 @@ static bool wait_patiently(struct confirm *confirm)
 
     while (!confirm_is_good(confirm)) {
         struct waiting waiting;
+        const char *hopeless;
         unsigned seconds;
 
         patience_probe(&places, &waiting);
+        hopeless = patience_hopeless(&waiting);
         seconds = patience_seconds(&waiting, now, (unsigned)((now - begun) / 1000000u),
                                    confirm->policy.deadline);
-        if (waiting.hopeless)
-            return false;
+        if (hopeless)
+            return hopeless;
         if (seconds == 0)
-            return true;
+            return NULL;
         sleep(seconds);
         now = monotonic_us();
         this_boot_probe(confirm->run_dir, &confirm->boot);
     }
-    return true;
+    return NULL;
 }
 
 static int deadline(struct confirm *confirm, const struct confirm_words *words)
 {
+    const char *hopeless = wait_patiently(confirm);
     bool restart;
     int error;
 
-    if (!wait_patiently(confirm)) {
-        diag_report(confirm->diag, DIAG_WARNING,
-                    "backstop-confirm.service is switched off, so no boot can prove good: this one "
-                    "goes on; `backstop doctor`");
+    if (hopeless) {
+        diag_report(confirm->diag, DIAG_WARNING, "no deadline for this boot: %s", hopeless);
         return 0;
     }
     error = confirm_deadline(confirm, &restart);

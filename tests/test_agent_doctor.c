@@ -442,6 +442,11 @@ static void deadline_masked(void)
     assert_int_equal(symlink("/dev/null", at("etc/systemd/system/backstop-deadline.timer")), 0);
 }
 
+static void health_masked(void)
+{
+    assert_int_equal(symlink("/dev/null", at("etc/systemd/system/backstop-health.service")), 0);
+}
+
 /* default.target is an appliance's own, as `systemctl set-default` makes it. */
 static void default_to(const char *text)
 {
@@ -539,6 +544,7 @@ static void what_is_spoilt_is_found(void **state)
          FINDING_WARNING},
         {"a vital unit disabled", confirm_disabled, "units", FINDING_FAULT},
         {"a unit masked", deadline_masked, "units", FINDING_WARNING},
+        {"the health checks masked: nothing is confirmed", health_masked, "units", FINDING_FAULT},
         {"a default target that confirms nothing", target_of_its_own, "default-target",
          FINDING_FAULT},
         {"a set behind a link of no set", reached_by_link, "set-links", FINDING_WARNING},

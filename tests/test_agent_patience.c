@@ -44,15 +44,60 @@ static void what_units_say(void **state)
          {0}},
         {"the confirmation is masked",
          "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=masked\n",
-         {.hopeless = true}},
+         {.off = true}},
         {"the confirmation is disabled",
          "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=disabled\n",
-         {.hopeless = true}},
+         {.off = true}},
+        {"the health checks are masked: boot-complete.target, which requires them, never comes",
+         "Id=backstop-health.service\nLoadState=masked\nActiveState=inactive\n"
+         "UnitFileState=masked\n",
+         {.off = true}},
+        {"masked by the kernel command line",
+         "Id=backstop-health.service\nLoadState=masked\nActiveState=inactive\n",
+         {.off = true}},
+        {"the health checks are disabled: nothing requires them then",
+         "Id=backstop-health.service\nLoadState=loaded\nUnitFileState=disabled\n",
+         {0}},
+        {"boot-complete.target is masked",
+         "Id=boot-complete.target\nLoadState=masked\nUnitFileState=masked-runtime\n",
+         {.off = true}},
         {"the confirmation is enabled",
          "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=enabled\n",
          {0}},
         {"a check is disabled",
          "Id=systemd-fsck-root.service\nActiveState=inactive\nUnitFileState=disabled\n",
+         {0}},
+        {"an offline update waits for its updater",
+         "Id=system-update.target\nNames=system-update.target default.target\n"
+         "LoadState=loaded\nActiveState=inactive\nJob=1\n",
+         {.errand = true, .goal = true}},
+        {"an offline update after a daemon-reload: default.target is another again",
+         "Id=system-update.target\nNames=system-update.target\nLoadState=loaded\n"
+         "ActiveState=inactive\nJob=1\n\nId=graphical.target\n"
+         "Names=graphical.target default.target\nLoadState=loaded\nActiveState=inactive\nJob=\n",
+         {.errand = true, .goal = true}},
+        {"an offline update is over, and the restart does not come",
+         "Id=system-update.target\nLoadState=loaded\nActiveState=active\nJob=\n",
+         {.errand = true}},
+        {"a relabelling of all files",
+         "Id=selinux-autorelabel.target\nLoadState=loaded\nActiveState=inactive\nJob=77\n",
+         {.errand = true}},
+        {"no offline update",
+         "Id=system-update.target\nLoadState=loaded\nActiveState=inactive\nJob=\n",
+         {0}},
+        {"there is none on this machine",
+         "Id=selinux-autorelabel.target\nLoadState=not-found\nActiveState=inactive\nJob=\n",
+         {0}},
+        {"sysinit.target is reached", "Id=sysinit.target\nActiveState=active\n", {.up = true}},
+        {"sysinit.target is not reached", "Id=sysinit.target\nActiveState=inactive\nJob=9\n", {0}},
+        {"default.target cannot be had: systemd takes rescue.target",
+         "Id=default.target\nNames=default.target\nLoadState=not-found\n",
+         {0}},
+        {"default.target is masked: the same",
+         "Id=default.target\nNames=default.target\nLoadState=masked\n",
+         {0}},
+        {"a name that only begins so",
+         "Id=x.target\nNames=x.target default.target.example\nLoadState=loaded\n",
          {0}},
         {"another unit", "Id=ssh.service\nActiveState=activating\n", {0}},
         {"nonsense", "Id=\n\n\n=\nActiveState\n", {0}},
@@ -66,8 +111,67 @@ static void what_units_say(void **state)
         patience_parse_units(rows[i].text, &waiting);
         assert_int_equal(waiting.check, rows[i].waiting.check);
         assert_int_equal(waiting.proof, rows[i].waiting.proof);
-        assert_int_equal(waiting.hopeless, rows[i].waiting.hopeless);
+        assert_int_equal(waiting.off, rows[i].waiting.off);
+        assert_int_equal(waiting.up, rows[i].waiting.up);
+        assert_int_equal(waiting.errand, rows[i].waiting.errand);
+        assert_int_equal(waiting.goal, rows[i].waiting.goal);
         assert_int_equal(waiting.ended, rows[i].waiting.ended);
+    }
+}
+
+static void what_is_wanted(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        bool unwanted;
+    } rows[] = {
+        {"nothing is known", "", false},
+        {"the usual one", "default.target\n  multi-user.target\n  backstop-confirm.service\n",
+         false},
+        {"one of its own", "default.target\n  kiosk.service\n  sysinit.target\n", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct waiting waiting = {0};
+
+        print_message("  %s\n", rows[i].name);
+        patience_parse_wanted(rows[i].text, &waiting);
+        assert_int_equal(waiting.unwanted, rows[i].unwanted);
+    }
+}
+
+static void which_boots_have_no_deadline(void **state)
+{
+    static const struct {
+        const char *name;
+        struct waiting waiting;
+        const char *why; /* NULL: it has one */
+    } rows[] = {
+        {"nothing is known", {0}, NULL},
+        {"one that hangs before sysinit.target", {.goal = true}, NULL},
+        {"one that hangs behind it", {.up = true, .goal = true}, NULL},
+        {"the confirmation is off", {.off = true, .goal = true}, "switched off"},
+        {"an offline update at work", {.up = true, .errand = true, .goal = true}, "offline update"},
+        {"an offline update that hangs before its updater", {.errand = true, .goal = true}, NULL},
+        {"an offline update at work, which default.target still means",
+         {.up = true, .errand = true, .goal = true, .unwanted = true},
+         "offline update"},
+        {"a target that does not want the confirmation",
+         {.up = true, .goal = true, .unwanted = true},
+         "does not pull in"},
+        {"the same, and it hangs before", {.goal = true, .unwanted = true}, NULL},
+        {"rescue mode that systemd fell back to", {.up = true, .unwanted = true}, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        const char *why = patience_hopeless(&rows[i].waiting);
+
+        print_message("  %s\n", rows[i].name);
+        assert_int_equal(why != NULL, rows[i].why != NULL);
+        if (why)
+            assert_non_null(strstr(why, rows[i].why));
     }
 }
 
@@ -153,6 +257,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_units_say),
+        cmocka_unit_test(what_is_wanted),
+        cmocka_unit_test(which_boots_have_no_deadline),
         cmocka_unit_test(how_long_is_waited),
         cmocka_unit_test(prompts_and_persons),
     };
