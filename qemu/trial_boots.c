@@ -2,6 +2,7 @@
 #include "trial.h"
 #include "clock.h"
 #include "ending.h"
+#include "update_modules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -385,24 +386,34 @@ static int install(struct trial *trial, bool *news, char **reason)
     return 0;
 }
 
+static int module_fits(const struct update *update, const char *kernel, char **reason)
+{
+    if (update->kind != UPDATE_MODULE || strcmp(kernel, update->kernel) == 0)
+        return 0;
+    text_replace(reason, text_format("--update %s: is built for kernel %s; the image runs %s",
+                                     update->path, update->kernel, kernel));
+    return -EINVAL;
+}
+
+/* Where the image could not be looked into before. */
 static int modules_fit(struct trial *trial, char **reason)
 {
-    for (size_t i = 0; i < trial->options->updates.count; i++) {
-        const struct update *update = &trial->updates[i];
-        TEXT_AUTO kernel = NULL;
+    size_t count = trial->options->updates.count;
+    TEXT_AUTO kernel = NULL;
+    TEXT_AUTO word = NULL;
+    int error = 0;
 
-        if (update->kind != UPDATE_MODULE)
-            continue;
-        if (!run(trial, "uname -r"))
-            return not_serving(trial, "takes no command", reason);
-        kernel = last_line(trial);
-        if (strcmp(kernel, update->kernel) == 0)
-            continue;
-        text_replace(reason, text_format("--update %s: is built for kernel %s; the image runs %s",
-                                         update->path, update->kernel, kernel));
-        return -EINVAL;
-    }
-    return 0;
+    if (count == 0)
+        return 0;
+    if (!run(trial, "uname -r"))
+        return not_serving(trial, "takes no command", reason);
+    kernel = last_line(trial);
+    word = text_format("%s ", kernel);
+    for (size_t i = 0; i < count && error == 0; i++)
+        error = module_fits(&trial->updates[i], kernel, reason);
+    if (error == 0 && !trial->image.readable)
+        error = update_modules_fit(trial->updates, count, word, reason);
+    return error;
 }
 
 static int come_up(struct trial *trial, char **reason)

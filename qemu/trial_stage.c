@@ -2,6 +2,7 @@
 #include "trial.h"
 #include "command.h"
 #include "enter.h"
+#include "update_modules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -169,6 +170,9 @@ int trial_stage(struct trial *trial, char **reason)
         error = image_inspect(&trial->image, trial->session.disk_path, image, reason);
     for (size_t i = 0; i < options->updates.count && error == 0; i++)
         error = update_fits(&trial->updates[i], &trial->image, reason);
+    if (error == 0 && trial->image.readable)
+        error = update_modules_fit(trial->updates, options->updates.count, trial->image.kernels,
+                                   reason);
     if (error == 0)
         error = payload_make(trial, parts, reason);
     return error == 0 ? way_in(trial, parts, reason) : error;
