@@ -26,30 +26,15 @@ struct options {
     double start;
 };
 
+/* So many different points inside garbage collections must come to a verdict in a run of all. */
+#define COLLECTED_MIN 200u
+
 struct tally {
-    size_t points, well, failed, firmware, hidden, alike, followed, left_out;
+    size_t points, well, failed, firmware, hidden, alike, left_out;
+    size_t collected; /* of a collection's: judged, each flash once */
 };
 
 /* ---- one point -------------------------------------------------------------------------- */
-
-static bool was_followed(void *context, const char *then)
-{
-    struct flash_kept *kept = context;
-
-    flash_kept_read(kept);
-    for (size_t i = 0; i < kept->count; i++)
-        if (kept->items[i].followed && kept->items[i].result == FLASH_WELL &&
-            strcmp(kept->items[i].then, then) == 0)
-            return true;
-    return false;
-}
-
-static bool never_followed(void *context, const char *then)
-{
-    (void)context;
-    (void)then;
-    return false;
-}
 
 /* In a process of its own. A point that ended well leaves nothing behind. kept: NULL for a point
  * that is looked at alone, of which no result is kept. */
@@ -58,15 +43,14 @@ static int judge_one(const struct options *options, const struct flash_log *log,
 {
     const char *name = log->flash_case->name;
     TEXT_AUTO dir = text_format("%s/point-%s-%zu", options->run.dir, name, programs);
-    struct flash_verdict verdict;
+    struct flash_verdict verdict = {0};
     struct flash_point result;
     int error;
 
     directory_remove(dir);
     error = directory_make(dir);
     if (error == 0)
-        error = flash_judge(log, programs, dir, kept == NULL ? never_followed : was_followed, kept,
-                            &verdict);
+        error = flash_judge(log, programs, dir, &verdict);
     if (error < 0) {
         fprintf(stderr, "rig: %s:%zu: %s\n", name, programs,
                 verdict.detail != NULL ? verdict.detail : strerror(-error));
@@ -75,10 +59,8 @@ static int judge_one(const struct options *options, const struct flash_log *log,
     result = (struct flash_point){.programs = programs,
                                   .result = verdict.result,
                                   .hidden = verdict.hidden,
-                                  .followed = verdict.followed,
                                   .detail = verdict.detail,
-                                  .flash = (char *)(uintptr_t)flash,
-                                  .then = verdict.then};
+                                  .flash = (char *)(uintptr_t)flash};
     if (kept == NULL)
         printf("%s:%zu %s: %s\n(what it left: %s)\n", name, programs,
                flash_result_string(verdict.result), verdict.detail, dir);
@@ -227,7 +209,6 @@ static void count_one(const struct flash_point *result, struct tally *tally)
         return;
     }
     tally->hidden += result->hidden;
-    tally->followed += result->followed;
     switch (result->result) {
     case FLASH_WELL:
         tally->well++;
@@ -244,6 +225,8 @@ static void count_one(const struct flash_point *result, struct tally *tally)
 static void tally_case(const struct flash_log *log, const struct flash_kept *kept,
                        const struct walk *walk, struct tally *tally)
 {
+    bool collects = log->flash_case->kind == FLASH_COLLECTION;
+
     for (size_t i = 0; i < log->count; i++) {
         const struct flash_point *result = flash_kept_like(kept, walk->hashes[i]);
 
@@ -255,6 +238,7 @@ static void tally_case(const struct flash_log *log, const struct flash_kept *kep
             tally->firmware += result->result == FLASH_FIRMWARE;
         } else {
             count_one(result, tally);
+            tally->collected += collects && result != NULL && result->result != FLASH_FIRMWARE;
         }
         if (result != NULL && result->result == FLASH_FIRMWARE &&
             flash_kept_find(kept, log->points[i]))
@@ -275,7 +259,7 @@ static void tally_print(const char *name, const struct tally *tally)
         printf(", %zu with the flash of another", tally->alike);
     if (tally->left_out > 0)
         printf(", %zu left out", tally->left_out);
-    printf("; %zu second boots\n", tally->followed);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -286,6 +270,7 @@ static void tally_add(struct tally *sum, const struct tally *one)
     sum->failed += one->failed;
     sum->firmware += one->firmware;
     sum->left_out += one->left_out;
+    sum->collected += one->collected;
 }
 
 /* What failed in an earlier run still counts, and is not judged again. */
@@ -406,6 +391,21 @@ static void left_print(const struct tally *sum, size_t unopened)
                unopened);
 }
 
+/* False where a run that left nothing out had too few. */
+static bool collected_enough(const struct tally *sum)
+{
+    bool enough = sum->collected >= COLLECTED_MIN;
+
+    printf("%s: %zu points inside garbage collections came to a verdict, %u are due\n",
+           enough ? "flash" : "FAIL flash", sum->collected, COLLECTED_MIN);
+    return enough;
+}
+
+static bool is_of_all(const struct options *options, char *const names[])
+{
+    return *names == NULL && options->limit == 0 && !options->first_failure;
+}
+
 /* A case passes with the points that were judged; one without any has not passed. */
 static int run_cases(const struct options *options, char *const names[])
 {
@@ -427,6 +427,8 @@ static int run_cases(const struct options *options, char *const names[])
         }
     }
     left_print(&sum, unopened);
+    if (is_of_all(options, names) && unopened == 0 && sum.left_out == 0 && !collected_enough(&sum))
+        failed++;
     printf("flash: %zu points, %zu ended well, %zu left out\n", sum.points, sum.well, sum.left_out);
     printf("%zu passed, %zu failed\n", passed, failed);
     return failed == 0 ? EXIT_PASSED : EXIT_FAILED;

@@ -69,30 +69,26 @@ void flash_log_free(struct flash_log *log);
 void flash_value_take(struct flash_value *value, const struct nvram *nvram,
                       const uint8_t guid[GUID_SIZE], const char *name);
 void flash_value_free(struct flash_value *value);
-/* Hash over the stage, the next loader, the firmware and the case. */
+/* Hash over the rig's own program, the stage, the next loader, the firmware and the case. */
 void flash_key(const struct flash_run *run, const struct flash_case *one, char out[HASH_TEXT_SIZE]);
 
 enum flash_result {
     FLASH_WELL = 0,
     FLASH_FAILED,
-    FLASH_FIRMWARE, /* the firmware itself does not come up: none of ours could run */
+    FLASH_FIRMWARE, /* a cut collection, and the firmware does not come up without the stage either
+                     */
 };
 const char *flash_result_string(enum flash_result result);
 
 struct flash_verdict {
     enum flash_result result;
-    bool hidden;               /* the ledger was missing in the boot after the cut */
-    bool followed;             /* the boot after that one was made as well */
-    char *detail;              /* caller frees */
-    char then[HASH_TEXT_SIZE]; /* of the state that the first boot left, as far as it can matter */
+    bool hidden;  /* the ledger was missing in the boot after the cut */
+    char *detail; /* caller frees */
 };
 
-/* True if the state `then` has been followed by a boot before, with good result. */
-typedef bool flash_known(void *context, const char *then);
-
 /* Judges one point in an empty directory `dir`. 0, or -errno with detail where it cannot be. */
-int flash_judge(const struct flash_log *log, size_t programs, const char *dir, flash_known *known,
-                void *context, struct flash_verdict *verdict);
+int flash_judge(const struct flash_log *log, size_t programs, const char *dir,
+                struct flash_verdict *verdict);
 
 /* The verb. Exit code of the rig. */
 int flash_main(const struct rig *rig, char *const words[]);

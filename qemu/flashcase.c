@@ -7,9 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How the rig judges and logs; what was judged before a change of it is judged again. */
-#define FLASH_VERSION "3"
-
 /* Whose update is cut. */
 #define LEDGER guid_backstop, "BackstopLedger"
 #define RECEIPT guid_backstop, "BackstopReceipt"
@@ -51,7 +48,7 @@ void flash_key(const struct flash_run *run, const struct flash_case *one, char o
 {
     struct hash *hash = hash_new();
 
-    hash_add_text(hash, FLASH_VERSION);
+    hash_add_file(hash, "/proc/self/exe");
     hash_add_text(hash, one->name);
     hash_add_text(hash, one->recipe);
     hash_add_file(hash, run->stage);
@@ -257,7 +254,7 @@ static int boot_named(const char *dir, const char *name, const char *writes, cha
     int error = conf_named(disk, name, reason);
 
     if (error == 0)
-        error = small_boot(dir, writes, &boot);
+        error = small_boot(dir, writes, 1, &boot);
     if (error == 0 && (!boot.started || !boot.off)) {
         text_replace(reason, text_format("a boot that is not cut %s before the next loader; see "
                                          "%s/console.log and qemu.log there",

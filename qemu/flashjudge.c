@@ -16,6 +16,7 @@
 #define THRESHOLD 3u /* in a row, by default */
 #define OUTCOME_GOOD 1u
 #define OUTCOME_CLEAN 2u
+#define CONTROL_PATIENCE 2u /* times that of a boot which is judged */
 
 const char *flash_result_string(enum flash_result result)
 {
@@ -188,11 +189,6 @@ static char *ticket_text(const struct small_boot *boot)
 static int judge_start(const struct small_boot *boot, const char *which,
                        struct flash_verdict *verdict)
 {
-    if (!boot->firmware && !boot->started) {
-        verdict->result = FLASH_FIRMWARE;
-        text_replace(&verdict->detail, text_format("%s: the firmware %s", which, boot->end));
-        return 1;
-    }
     if (!boot->started || !boot->off)
         return fail(verdict, text_format("%s %s%s", which, boot->end,
                                          boot->started ? "" : " before the next loader"));
@@ -310,6 +306,7 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
     TEXT_AUTO from = text_format("%s/%s.raw", log->dir, before ? "before" : "after");
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    TEXT_AUTO cut = text_format("%s/cut.fd", dir);
     TEXT_AUTO reason = NULL;
     uint8_t *flash = malloc(log->log.size + 1);
     int error;
@@ -319,6 +316,8 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
     memcpy(flash, log->log.start, log->log.size);
     flashlog_apply(&log->log, flash, 0, programs);
     error = file_write(vars, flash, log->log.size);
+    if (error == 0)
+        error = file_write(cut, flash, log->log.size);
     free(flash);
     if (error == 0)
         error = file_copy(from, disk, &reason);
@@ -329,24 +328,74 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
     return error == 0 ? small_conf(disk, "next", retires, &reason) : error;
 }
 
-/* All that can make a difference to the boot after: what is stored of ours, and where. */
-static void state_hash(const struct facts *facts, char out[HASH_TEXT_SIZE])
+static int boot_here(const char *dir, unsigned patience, struct small_boot *boot,
+                     struct flash_verdict *verdict)
 {
-    struct hash *hash = hash_new();
-
-    hash_add(hash, facts->ledger.bytes, sizeof facts->ledger.bytes);
-    hash_add(hash, facts->receipt.bytes, sizeof facts->receipt.bytes);
-    hash_add(hash, facts->slot.bytes, sizeof facts->slot.bytes);
-    hash_end(hash, out);
-}
-
-static int boot_here(const char *dir, struct small_boot *boot, struct flash_verdict *verdict)
-{
-    int error = small_boot(dir, NULL, boot);
+    int error = small_boot(dir, NULL, patience, boot);
 
     if (error < 0)
         text_replace(&verdict->detail, text_format("no boot: %s", strerror(-error)));
     return error;
+}
+
+/* The flash of the cut with a disk on which the next loader stands in the stage's place. */
+static int control_make(const struct flash_log *log, const char *dir, const char *control,
+                        char **reason)
+{
+    TEXT_AUTO from = text_format("%s/before.raw", log->dir);
+    TEXT_AUTO cut = text_format("%s/cut.fd", dir);
+    TEXT_AUTO disk = text_format("%s/disk.raw", control);
+    TEXT_AUTO vars = text_format("%s/vars.fd", control);
+    TEXT_AUTO next = NULL;
+    size_t size = 0;
+    int error = directory_make(control);
+
+    if (error == 0)
+        error = file_copy(cut, vars, reason);
+    if (error == 0)
+        error = file_copy(from, disk, reason);
+    if (error == 0 && (next = small_get(disk, "/EFI/test/next.efi", &size)) == NULL)
+        error = -ENOENT;
+    if (error == 0)
+        error = small_put_bytes(disk, next, size, SMALL_STAGE, reason);
+    return error == 0 ? small_put_bytes(disk, next, size, SMALL_FALLBACK, reason) : error;
+}
+
+/*
+ * The firmware was silent in `boot`, after a cut in its own collection. That is its own affair
+ * where it is so without the stage as well, however long it is waited for. 1, or -errno.
+ */
+static int judge_firmware(const struct flash_log *log, const char *dir,
+                          const struct small_boot *boot, struct flash_verdict *verdict)
+{
+    TEXT_AUTO control = text_format("%s/control", dir);
+    TEXT_AUTO reason = NULL;
+    struct small_boot alone = {0};
+    int error = control_make(log, dir, control, &reason);
+
+    if (error < 0)
+        text_replace(&verdict->detail, text_format("%s: no machine: %s", control,
+                                                   reason != NULL ? reason : strerror(-error)));
+    if (error == 0)
+        error = boot_here(control, CONTROL_PATIENCE, &alone, verdict);
+    if (error < 0)
+        return error;
+    if (!alone.hangs || alone.firmware || alone.started)
+        return fail(verdict, text_format("the boot after the cut %s in the firmware, which "
+                                         "without the stage %s",
+                                         boot->end, alone.end));
+    verdict->result = FLASH_FIRMWARE;
+    text_replace(&verdict->detail, text_format("the boot after the cut: the firmware %s; without "
+                                               "the stage it %s",
+                                               boot->end, alone.end));
+    return 1;
+}
+
+/* Nothing of ours has run. */
+static bool is_firmware(const struct flash_log *log, const struct small_boot *boot)
+{
+    return log->flash_case->kind == FLASH_COLLECTION && boot->hangs && !boot->firmware &&
+           !boot->started;
 }
 
 /* 0 to go on, 1: settled, or -errno. */
@@ -362,7 +411,9 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
     facts_read(&cut, log, vars, disk);
     settled = judge_store(log, &cut, verdict);
     if (settled == 0)
-        settled = boot_here(dir, &boot, verdict);
+        settled = boot_here(dir, 1, &boot, verdict);
+    if (settled == 0 && is_firmware(log, &boot))
+        settled = judge_firmware(log, dir, &boot, verdict);
     if (settled == 0)
         settled = judge_boot(&boot, "the boot after the cut", verdict);
     if (settled != 0)
@@ -386,9 +437,8 @@ static int judge_second(const struct flash_log *log, const char *dir, struct fac
     struct small_boot boot;
     int settled;
 
-    verdict->followed = true;
     expect(facts, &expected);
-    settled = boot_here(dir, &boot, verdict);
+    settled = boot_here(dir, 1, &boot, verdict);
     if (settled == 0)
         settled = judge_boot(&boot, "the second boot", verdict);
     if (settled == 0 && verdict->hidden)
@@ -441,7 +491,7 @@ static int judge_retired(const struct flash_log *log, const char *dir,
     for (int i = 0; settled == 0 && i < 2; i++) {
         const char *which = i == 0 ? "the boot after the cut" : "the second boot";
 
-        settled = boot_here(dir, &boot, verdict);
+        settled = boot_here(dir, 1, &boot, verdict);
         if (settled == 0)
             settled = judge_start(&boot, which, verdict);
         if (settled == 0 && boot.ticket)
@@ -449,26 +499,22 @@ static int judge_retired(const struct flash_log *log, const char *dir,
         if (settled == 0)
             settled = judge_gone(dir, entries || (orders && cut.updated_is_new), verdict);
     }
-    verdict->followed = true;
     if (verdict->detail == NULL)
         verdict->detail = text_copy("nothing is left, no ticket");
     return settled;
 }
 
-static int judge_counted(const struct flash_log *log, const char *dir, flash_known *known,
-                         void *context, struct flash_verdict *verdict)
+static int judge_counted(const struct flash_log *log, const char *dir,
+                         struct flash_verdict *verdict)
 {
     struct facts facts;
     int settled = judge_first(log, dir, &facts, verdict);
 
-    if (settled != 0)
-        return settled;
-    state_hash(&facts, verdict->then);
-    return known(context, verdict->then) ? 0 : judge_second(log, dir, &facts, verdict);
+    return settled == 0 ? judge_second(log, dir, &facts, verdict) : settled;
 }
 
-int flash_judge(const struct flash_log *log, size_t programs, const char *dir, flash_known *known,
-                void *context, struct flash_verdict *verdict)
+int flash_judge(const struct flash_log *log, size_t programs, const char *dir,
+                struct flash_verdict *verdict)
 {
     int settled;
 
@@ -477,8 +523,7 @@ int flash_judge(const struct flash_log *log, size_t programs, const char *dir, f
     if (settled < 0)
         text_replace(&verdict->detail, text_format("%s: no machine: %s", dir, strerror(-settled)));
     if (settled == 0)
-        settled = log->flash_case->kind == FLASH_RETIRE
-                      ? judge_retired(log, dir, verdict)
-                      : judge_counted(log, dir, known, context, verdict);
+        settled = log->flash_case->kind == FLASH_RETIRE ? judge_retired(log, dir, verdict)
+                                                        : judge_counted(log, dir, verdict);
     return settled < 0 ? settled : 0;
 }

@@ -37,10 +37,8 @@ static void result_take(void *context, const char *id, struct json_object *line)
         .programs = (size_t)programs,
         .result = result_of(text_of(line, "result")),
         .hidden = json_object_get_boolean(json_object_object_get(line, "hidden")),
-        .followed = json_object_get_boolean(json_object_object_get(line, "followed")),
         .detail = text_copy(text_of(line, "detail")),
-        .flash = text_copy(text_of(line, "flash")),
-        .then = text_copy(text_of(line, "then"))};
+        .flash = text_copy(text_of(line, "flash"))};
 }
 
 static void forget(struct flash_kept *kept)
@@ -48,7 +46,6 @@ static void forget(struct flash_kept *kept)
     for (size_t i = 0; i < kept->count; i++) {
         free(kept->items[i].detail);
         free(kept->items[i].flash);
-        free(kept->items[i].then);
     }
     free(kept->items);
     kept->items = NULL;
@@ -107,8 +104,6 @@ int flash_kept_add(const struct flash_kept *kept, const struct flash_point *one)
                            json_object_new_string(flash_result_string(one->result)));
     json_object_object_add(line, "detail", json_object_new_string(one->detail));
     json_object_object_add(line, "hidden", json_object_new_boolean(one->hidden));
-    json_object_object_add(line, "followed", json_object_new_boolean(one->followed));
     json_object_object_add(line, "flash", json_object_new_string(one->flash));
-    json_object_object_add(line, "then", json_object_new_string(one->then));
     return points_append(kept->path, line);
 }

@@ -10,8 +10,8 @@
 struct flash_point {
     size_t programs;
     enum flash_result result;
-    bool hidden, followed;       /* as in the verdict */
-    char *detail, *flash, *then; /* flash: hash of all of it, 16 digits */
+    bool hidden;          /* as in the verdict */
+    char *detail, *flash; /* flash: hash of all of it, 16 digits */
 };
 
 struct flash_kept {

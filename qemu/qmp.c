@@ -16,6 +16,16 @@ static const char *member_text(struct json_object *object, const char *first, co
     return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
 }
 
+static int64_t member_icount(struct json_object *object)
+{
+    struct json_object *value = NULL;
+
+    if (!json_object_object_get_ex(object, "return", &value) ||
+        !json_object_object_get_ex(value, "icount", &value))
+        return -1;
+    return json_object_get_int64(value);
+}
+
 static int message_read(struct json_object *object, struct qmp_message *message)
 {
     const char *event = member_text(object, "event", NULL);
@@ -35,6 +45,7 @@ static int message_read(struct json_object *object, struct qmp_message *message)
     } else {
         message->kind = QMP_EVENT;
     }
+    message->icount = member_icount(object);
     snprintf(message->reason, sizeof message->reason, "%s", event);
     return 0;
 }

@@ -5,6 +5,8 @@
 #ifndef BACKSTOP_RIG_QMP_H
 #define BACKSTOP_RIG_QMP_H
 
+#include <stdint.h>
+
 enum qmp_kind {
     QMP_GREETING = 0,
     QMP_RETURN,
@@ -16,6 +18,7 @@ enum qmp_kind {
 struct qmp_message {
     enum qmp_kind kind;
     char reason[64]; /* for QMP_ERROR its description */
+    int64_t icount;  /* answer to query-replay: instructions that the guest has executed; else -1 */
 };
 
 /* 0, or -EBADMSG for what is not a QMP message; *message changes only on success. */

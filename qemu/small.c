@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* As image/mkdisk.sh has them: a boot entry names the partition by these. */
@@ -128,19 +126,33 @@ static uint32_t field(const char *line, const char *name)
     return at != NULL ? (uint32_t)strtoul(at + strlen(key), NULL, 10) : UINT32_MAX;
 }
 
+/*
+ * Limits are of instructions, so that neither a busy host, nor one that takes long for a program of
+ * the flash, makes a machine look dead. A boot takes 1.0e9 of them, one that collects all garbage
+ * 1.04e9.
+ */
+#define SILENT_INSTRUCTIONS 2000000000
+#define EXCEPTION_INSTRUCTIONS 50000000 /* behind a line that tells of an exception */
+#define IDLE_SECONDS 60.0 /* in which a machine that waits for nothing would have had its turn */
+
 /* A boot and what is known of its end. */
 struct watch {
     struct small_boot *boot;
     struct machine *machine;
     const char *save; /* where the flash goes at the end; NULL: it is in its file */
     bool asked, saved;
+    bool said, excepted;               /* since it was last asked for its instructions; ever */
+    int64_t instructions, silent_from; /* as it told last; and when it had said its last */
+    double moved;                      /* when the first of them was another than before */
 };
 
 static void console_taken(void *context, const char *line)
 {
-    struct small_boot *boot = ((struct watch *)context)->boot;
+    struct watch *watch = context;
 
-    boot->firmware = boot->firmware || strstr(line, "BdsDxe:") != NULL;
+    watch->said = true;
+    watch->excepted = watch->excepted || strstr(line, "!!!! X64 Exception") != NULL;
+    watch->boot->firmware = watch->boot->firmware || strstr(line, "BdsDxe:") != NULL;
 }
 
 /* The next loader's words come by the debug console: the serial one may lose some. */
@@ -168,11 +180,23 @@ static void channel_taken(void *context, const struct channel_message *message)
     (void)message;
 }
 
+static void instructions_taken(struct watch *watch, int64_t count)
+{
+    if (count > watch->instructions)
+        watch->moved = clock_now();
+    watch->instructions = count;
+    if (watch->said)
+        watch->silent_from = count;
+    watch->said = false;
+}
+
 static void qmp_taken(void *context, const struct qmp_message *message)
 {
     struct watch *watch = context;
 
-    if (message->kind == QMP_RETURN && watch->asked)
+    if (message->icount >= 0)
+        instructions_taken(watch, message->icount);
+    else if (message->kind == QMP_RETURN && watch->asked)
         watch->saved = true;
     if (message->kind != QMP_SHUTDOWN)
         return;
@@ -182,73 +206,33 @@ static void qmp_taken(void *context, const struct qmp_message *message)
         watch->asked = machine_flash_save(watch->machine, watch->save) == 0;
 }
 
-/* Processor time of a process in seconds; proc(5), stat. Files there have no size to go by. */
-static double processor_time(pid_t pid)
+static bool hangs(const struct watch *watch, unsigned patience)
 {
-    TEXT_AUTO path = text_format("/proc/%d/stat", (int)pid);
-    unsigned long user = 0, system = 0;
-    FILE *file = fopen(path, "re");
+    int64_t limit = watch->excepted ? EXCEPTION_INSTRUCTIONS : SILENT_INSTRUCTIONS;
 
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) < 2)
-        user = system = 0;
-    fclose(file);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-/* The limits are of work that the machine does and nothing comes of, so that neither a busy host
- * nor a garbage collection that is logged makes a machine look dead. */
-#define WORK_IN_VAIN 8.0  /* a boot takes 3, one that collects 4, and each says something */
-#define IDLE_SECONDS 60.0 /* in which a machine that waits for nothing would have had its turn */
-
-struct progress {
-    const char *vars;
-    double work_then, work, idle_since;
-    struct timespec written; /* the last program of the flash */
-};
-
-static bool was_programmed(struct progress *progress)
-{
-    struct stat st;
-
-    if (stat(progress->vars, &st) < 0 || (st.st_mtim.tv_sec == progress->written.tv_sec &&
-                                          st.st_mtim.tv_nsec == progress->written.tv_nsec))
-        return false;
-    progress->written = st.st_mtim;
-    return true;
-}
-
-static bool hangs(struct progress *progress, pid_t pid, bool said)
-{
-    double work = processor_time(pid);
-
-    if (work > progress->work + 0.05 || progress->idle_since == 0) {
-        progress->idle_since = clock_now();
-        progress->work = work;
-    }
-    if (was_programmed(progress) || said)
-        progress->work_then = work;
-    return work - progress->work_then > WORK_IN_VAIN ||
-           clock_now() - progress->idle_since > IDLE_SECONDS;
+    return watch->instructions - watch->silent_from > limit * patience ||
+           clock_now() - watch->moved > IDLE_SECONDS * patience;
 }
 
 /* To the end of the machine, or until its flash is saved. */
-static void follow(struct watch *watch, struct progress *progress)
+static void follow(struct watch *watch, unsigned patience)
 {
     long said;
 
     watch->boot->end = "QEMU ended";
+    watch->moved = clock_now();
     while (!watch->saved && (said = machine_pump(watch->machine, 500)) >= 0) {
-        if (!hangs(progress, watch->machine->pid, said > 0))
+        if (said == 0)
+            machine_qmp(watch->machine, "query-replay");
+        if (!hangs(watch, patience))
             continue;
-        watch->boot->end = "hangs";
+        watch->boot->hangs = true;
+        watch->boot->end = watch->excepted ? "ends in an exception" : "hangs";
         return;
     }
 }
 
-int small_boot(const char *dir, const char *log, struct small_boot *boot)
+int small_boot(const char *dir, const char *log, unsigned patience, struct small_boot *boot)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
@@ -268,7 +252,6 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
     struct machine machine;
     struct watch watch = {.boot = boot, .machine = &machine, .save = log == NULL ? saved : NULL};
     struct machine_taker taker = {console_taken, channel_taken, qmp_taken, &watch};
-    struct progress progress = {.vars = vars};
     int error = log != NULL ? file_write(log, "", 0) : 0;
 
     memset(boot, 0, sizeof *boot);
@@ -277,7 +260,7 @@ int small_boot(const char *dir, const char *log, struct small_boot *boot)
         error = machine_start(&machine, &setup, &taker);
     if (error < 0)
         return error;
-    follow(&watch, &progress);
+    follow(&watch, patience);
     machine_kill(&machine);
     ticket_take(debug, boot);
     if (log == NULL && watch.saved && rename(saved, vars) < 0)

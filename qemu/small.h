@@ -20,6 +20,7 @@ struct small_boot {
     bool firmware; /* its boot manager has said something */
     bool started;  /* the next loader ran */
     bool off;      /* and switched the machine off */
+    bool hangs;    /* or nothing came of it any more */
     bool ticket;   /* it found one */
     uint32_t number, failures, rung, stance, reason, found, stored; /* of the ticket */
     const char *end;                                                /* how it ended, in words */
@@ -43,10 +44,11 @@ int small_conf(const char *disk, const char *name, bool retire, char **reason);
 
 /*
  * One boot of dir/disk.raw with dir/vars.fd; log: what it programs, see machine.h; NULL: none. Ends
- * when the machine does, or when it hangs: QEMU has used the processor time of two boots without a
- * word on the console (one that is logged: and without a program of the flash), or none at all for
- * a minute; vars.fd is then as it was. 0, or -errno where no boot could be made.
+ * when the machine does, or when it hangs: it has executed the instructions of two boots, garbage
+ * collections and all, without a line on the console (a few behind one that tells of an exception
+ * in the firmware), or none at all for a minute; `patience` times that. vars.fd is then as it was.
+ * 0, or -errno where no boot could be made.
  */
-int small_boot(const char *dir, const char *log, struct small_boot *boot);
+int small_boot(const char *dir, const char *log, unsigned patience, struct small_boot *boot);
 
 #endif

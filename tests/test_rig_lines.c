@@ -56,6 +56,21 @@ static void qmp_lines(void **state)
     }
 }
 
+static void qmp_instructions(void **state)
+{
+    struct qmp_message message = {0};
+
+    (void)state;
+    assert_int_equal(
+        qmp_parse("{\"return\": {\"icount\": 5000000000, \"mode\": \"none\"}}", &message), 0);
+    assert_int_equal(message.kind, QMP_RETURN);
+    assert_true(message.icount == 5000000000);
+    assert_int_equal(qmp_parse("{\"return\": {}}", &message), 0);
+    assert_true(message.icount == -1);
+    assert_int_equal(qmp_parse("{\"event\": \"STOP\"}", &message), 0);
+    assert_true(message.icount == -1);
+}
+
 static const struct {
     const char *name, *line;
     int result;
@@ -247,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(qmp_lines),
+        cmocka_unit_test(qmp_instructions),
         cmocka_unit_test(channel_lines),
         cmocka_unit_test(long_words_of_hello_are_refused),
         cmocka_unit_test(streams_are_cut_into_lines),

@@ -40,6 +40,7 @@ TEST_LIBS = $(B)/core/libcore.a
 $(B)/tests/test_agent_%: TEST_LIBS = $(AGENT_TEST_OBJS) $(B)/agent/libagent.a $(B)/core/libcore.a $(AGENT_LIBS)
 $(B)/tests/test_efi_%:   TEST_LIBS = $(EFI_HOST_OBJS) $(B)/core/libcore.a
 $(B)/tests/test_rig_%:   TEST_LIBS = $(RIG_HOST_OBJS) $(RIG_LIBS)
+$(B)/tests/test_rig_flash: TEST_LIBS += -Wl,--wrap=small_boot
 $(filter $(B)/tests/test_agent_%,$(TEST_PROGRAMS)): $(AGENT_TEST_OBJS) $(B)/agent/libagent.a
 $(filter $(B)/tests/test_efi_%,$(TEST_PROGRAMS)): $(EFI_HOST_OBJS)
 $(filter $(B)/tests/test_rig_%,$(TEST_PROGRAMS)): $(RIG_HOST_OBJS)

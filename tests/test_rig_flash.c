@@ -1,0 +1,178 @@
+/* What `rig flash` makes of boots in which nothing of ours ran. The boots are told, not made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../qemu/command.h"
+#include "../qemu/flash.h"
+#include "scratch.h"
+
+#define LEDGER_SIZE 48u
+#define SLOTS_SIZE 8192u
+
+static const struct small_boot silent = {.hangs = true, .end = "hangs"};
+static const struct small_boot reset = {.end = "was reset"};
+static const struct small_boot counted = {.firmware = true,
+                                          .started = true,
+                                          .off = true,
+                                          .ticket = true,
+                                          .number = 1,
+                                          .stored = 2,
+                                          .end = "switched itself off"};
+static const struct small_boot again = {.firmware = true,
+                                        .started = true,
+                                        .off = true,
+                                        .ticket = true,
+                                        .number = 2,
+                                        .failures = 1,
+                                        .stored = 2,
+                                        .end = "switched itself off"};
+static const struct small_boot plain = {
+    .firmware = true, .started = true, .off = true, .end = "switched itself off"};
+static const struct small_boot stuck = {.firmware = true, .hangs = true, .end = "hangs"};
+
+static const struct small_boot *boots[4]; /* those to come */
+static unsigned made, alone, patience_of_last;
+
+/* FORMAT.md: that boot's ledger, in the first slot. */
+static void ledger_put(const char *disk, const struct small_boot *boot)
+{
+    uint8_t slots[SLOTS_SIZE] = {'B', 'S', 'L', 'D', 1, 0, LEDGER_SIZE};
+    uint32_t crc = 0xffffffffu;
+
+    slots[16] = (uint8_t)boot->number;
+    slots[24] = (uint8_t)boot->failures;
+    for (size_t i = 0; i < LEDGER_SIZE; i++) {
+        crc ^= slots[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0u);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        slots[8 + i] = (uint8_t)(~crc >> 8 * i & 0xff);
+    assert_int_equal(small_put_bytes(disk, slots, sizeof slots, "/EFI/backstop/ledger.esp", NULL),
+                     0);
+}
+
+/* "next" stands where the stage was. */
+static bool is_control(const char *disk)
+{
+    size_t size = 0;
+    TEXT_AUTO stage = small_get(disk, SMALL_STAGE, &size);
+    TEXT_AUTO fallback = small_get(disk, SMALL_FALLBACK, &size);
+
+    assert_non_null(stage);
+    assert_non_null(fallback);
+    assert_string_equal(stage, fallback);
+    return strcmp(stage, "next") == 0;
+}
+
+int __wrap_small_boot(const char *dir, const char *log, unsigned patience, struct small_boot *boot);
+int __wrap_small_boot(const char *dir, const char *log, unsigned patience, struct small_boot *boot)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+
+    assert_null(log);
+    assert_non_null(boots[made]);
+    *boot = *boots[made++];
+    alone += is_control(disk);
+    patience_of_last = patience;
+    if (boot->stored == 2)
+        ledger_put(disk, boot);
+    if (boot->started && !boot->ticket)
+        small_delete(disk, "/EFI/backstop/ledger.esp");
+    return 0;
+}
+
+static int disk_make(void **state)
+{
+    TEXT_AUTO reason = NULL;
+
+    if (scratch_make(state) < 0)
+        return -1;
+    put_file("stage", "stage");
+    put_file("next", "next");
+    if (small_disk_make(at("before.raw"), at("stage"), at("next"), &reason) < 0 ||
+        file_copy(at("before.raw"), at("after.raw"), &reason) < 0) {
+        print_error("%s\n", reason);
+        return -1;
+    }
+    return 0;
+}
+
+static void judge(enum flash_kind kind, struct flash_verdict *verdict)
+{
+    const struct flash_case one = {
+        .name = "one", .kind = kind, .guid = guid_backstop, .variable = "BackstopLedger"};
+    struct flash_log log = {.flash_case = &one, .dir = scratch};
+
+    log.log.start = (uint8_t *)file_read(OVMF_VARS, &log.log.size);
+    assert_non_null(log.log.start);
+    for (int i = 0; i < 2; i++) {
+        record_take(&log.ledger[i], RECORD_LEDGER, NULL, 0, false);
+        record_take(&log.receipt[i], RECORD_RECEIPT, NULL, 0, false);
+    }
+    made = alone = 0;
+    make_dirs("point");
+    assert_int_equal(flash_judge(&log, 0, at("point"), verdict), 0);
+    directory_remove(at("point"));
+    free(log.log.start);
+}
+
+static const struct row {
+    const char *name;
+    enum flash_kind kind;
+    const struct small_boot *boots[4];
+    enum flash_result result;
+    unsigned alone; /* boots without the stage */
+} rows[] = {
+    {"both boots are counted", FLASH_COLLECTION, {&counted, &again}, FLASH_WELL, 0},
+    {"the second is not", FLASH_COLLECTION, {&counted, &plain}, FLASH_FAILED, 0},
+    {"silent with the stage and without", FLASH_COLLECTION, {&silent, &silent}, FLASH_FIRMWARE, 1},
+    {"silent, but up without the stage", FLASH_COLLECTION, {&silent, &plain}, FLASH_FAILED, 1},
+    {"silent, and without the stage at its boot manager",
+     FLASH_COLLECTION,
+     {&silent, &stuck},
+     FLASH_FAILED,
+     1},
+    {"silent, and reset without the stage", FLASH_COLLECTION, {&silent, &reset}, FLASH_FAILED, 1},
+    {"reset before a word", FLASH_COLLECTION, {&reset}, FLASH_FAILED, 0},
+    {"stuck behind the boot manager", FLASH_COLLECTION, {&stuck}, FLASH_FAILED, 0},
+    {"silent in the second boot", FLASH_COLLECTION, {&counted, &silent}, FLASH_FAILED, 0},
+    {"silent after a ledger's update", FLASH_LEDGER, {&silent}, FLASH_FAILED, 0},
+    {"silent after the system's update", FLASH_SYSTEM, {&silent}, FLASH_FAILED, 0},
+    {"silent after a retirement", FLASH_RETIRE, {&silent}, FLASH_FAILED, 0},
+    {"silent after the boot that retired", FLASH_RETIRE, {&plain, &silent}, FLASH_FAILED, 0},
+};
+
+static void test_silence(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct flash_verdict verdict;
+        unsigned count = 0;
+
+        print_message("%s\n", rows[i].name);
+        memcpy(boots, rows[i].boots, sizeof boots);
+        while (count < 4 && boots[count] != NULL)
+            count++;
+        judge(rows[i].kind, &verdict);
+        print_message("  %s\n", verdict.detail);
+        assert_int_equal(verdict.result, rows[i].result);
+        assert_int_equal(made, count);
+        assert_int_equal(alone, rows[i].alone);
+        if (alone > 0)
+            assert_true(patience_of_last > 1);
+        free(verdict.detail);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_silence),
+    };
+
+    return cmocka_run_group_tests_name("rig flash", tests, disk_make, scratch_remove);
+}
