@@ -146,6 +146,15 @@ static const char *number_fault(char *const words[], int count)
     return text_number(words[count - 1], 0, 100000, &value) < 0 ? "not a number" : NULL;
 }
 
+static const char *writes_fault(char *const words[], int count)
+{
+    long value;
+
+    (void)count;
+    return text_number(words[0], 1, 100000, &value) < 0 ? "not a number of writes, 1 or more"
+                                                        : NULL;
+}
+
 static int check_variables(struct session *session, char *const words[], int count)
 {
     struct nvram nvram;
@@ -205,7 +214,7 @@ static int check_writes(struct session *session, char *const words[], int count)
     long most = 0, writes;
 
     (void)count;
-    text_number(words[0], 0, 100000, &most);
+    text_number(words[0], 1, 100000, &most);
     if (boot == NULL)
         return session_fail(session, "no boot yet");
     if (with_nvram(session, &nvram) < 0)
@@ -529,7 +538,7 @@ static const struct check {
      check_boot_entries},
     {"boot-first", 1, 1, "DESCRIPTION", "the entry that is first in BootOrder", NULL,
      check_boot_first},
-    {"writes", 1, 1, "N", "1 to N NVRAM writes of ours since the last power-on", number_fault,
+    {"writes", 1, 1, "N", "1 to N NVRAM writes of ours since the last power-on", writes_fault,
      check_writes},
     {"file", 2, 2,
      "PATH exists|absent|contains=REGEX|lacks=REGEX|links-to=TEXT|same-as=PATH|delivered=FILE",

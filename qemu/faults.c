@@ -1,9 +1,11 @@
 /* The vocabulary of faults: which words there are, and which of them make sense together. */
 #include "faults.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BIT(when) (1u << (when))
 #define RUNNING                                                                                    \
@@ -101,7 +103,7 @@ static const char *value_fault(enum fault_when when, const char *value)
     long number;
 
     if (when == WHEN_AFTER && seconds_read(value, &number) < 0)
-        return "after= takes 1..3000 seconds of the guest, as 90 or 90s";
+        return "after= takes 1..3000 seconds, as 90 or 90s";
     if (when == WHEN_WRITE && text_number(value, 1, FAULT_WRITES_MAX, &number) < 0)
         return "write= takes 1..2000";
     if (when == WHEN_CONSOLE && *value == '\0')
@@ -109,24 +111,37 @@ static const char *value_fault(enum fault_when when, const char *value)
     return NULL;
 }
 
-static bool date_is_plain(const char *date)
+/* "1970-01-01"; a day that there is. */
+static bool is_date(const char *date)
 {
-    static const char pattern[] = "dddd-dd-dd";
+    static const char digits[] = "0123456789";
+    struct tm given = {0}, meant;
 
-    if (strlen(date) != strlen(pattern))
+    if (strlen(date) != 10 || strspn(date, digits) != 4 || strspn(date + 5, digits) != 2 ||
+        strptime(date, "%Y-%m-%d", &given) != date + 10)
         return false;
-    for (size_t i = 0; pattern[i] != '\0'; i++)
-        if (pattern[i] == 'd' ? strspn(date + i, "0123456789") == 0 : date[i] != pattern[i])
+    meant = given;
+    timegm(&meant);
+    return meant.tm_mday == given.tm_mday && meant.tm_mon == given.tm_mon;
+}
+
+/* As ours and the firmware's are called; so what says how often is taken for none. */
+static bool is_variable(const char *name)
+{
+    for (const char *at = name; *at != '\0'; at++)
+        if (!isalnum((unsigned char)*at))
             return false;
-    return true;
+    return name[0] != '\0' && strcmp(name, "always") != 0;
 }
 
 static const char *subject_fault(enum fault_what what, const char *subject)
 {
-    if (what == WHAT_CLOCK && !date_is_plain(subject))
+    if (what == WHAT_CLOCK && !is_date(subject))
         return "not a date like 1970-01-01";
     if (what == WHAT_CORRUPT && subject[0] != '/')
         return "the path does not begin with /";
+    if ((what == WHAT_VARIABLE_LOST || what == WHAT_VARIABLE_DAMAGED) && !is_variable(subject))
+        return "not the name of a variable";
     return NULL;
 }
 

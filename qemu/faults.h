@@ -21,7 +21,7 @@ enum fault_when {
     WHEN_EARLY,        /* PID 1 has started */
     WHEN_BOOTED,       /* the guest's agent says hello */
     WHEN_NETWORK,      /* the network interface has been brought up */
-    WHEN_AFTER,        /* so many seconds of the guest after booted */
+    WHEN_AFTER,        /* so many seconds of the host after booted */
     WHEN_WRITE,        /* at the Nth write to the disk since power-on */
     WHEN_CONSOLE,      /* a line with this text */
     WHENS

@@ -22,7 +22,7 @@ static int usage(const char *complaint)
         fprintf(stderr, "rig: %s; `rig --help` tells how it is used\n", complaint);
         return EXIT_USAGE;
     }
-    fputs("usage: rig list | show NAME | steps\n"
+    fputs("usage: rig list | show NAME|FILE.scn | steps\n"
           "       rig [options] run NAME... | run --all | run --tag TAG | provision | demo\n"
           "       rig [options] report [RESULTS-DIR] | bench SCRIPT\n"
           "       rig chaos [-j N] [--boots N | --seed S [--print]] [--budget SECONDS]\n"
@@ -99,7 +99,10 @@ static int load_files(struct rig *rig, char *const names[])
         fprintf(stderr, "rig: %s\n", reason);
         return EXIT_USAGE;
     }
-    return 0;
+    if (rig_check_starts(rig, &reason) == 0)
+        return 0;
+    fprintf(stderr, "rig: %s\n", reason);
+    return EXIT_USAGE;
 }
 
 /* The scenario of that name, or of that file. */
@@ -203,9 +206,13 @@ static int verb_steps(struct rig *rig, struct options *options, char *const word
 
 static int verb_show(struct rig *rig, struct options *options, char *const words[])
 {
+    int code = load_files(rig, words);
+    const struct scenario *scenario = code == 0 ? scenario_named(rig, words[0]) : NULL;
+
     (void)options;
-    return rig_find(rig, words[0]) != NULL ? show_one(rig_find(rig, words[0]))
-                                           : usage("no such scenario: `rig list` names them");
+    if (code != 0)
+        return code;
+    return scenario != NULL ? show_one(scenario) : usage("no such scenario: `rig list` names them");
 }
 
 static int verb_run(struct rig *rig, struct options *options, char *const words[])

@@ -26,6 +26,9 @@ struct rig {
 int rig_load(struct rig *rig, char **reason);
 /* Reads one more; those there before may move. 0, or -EINVAL with a reason. */
 int rig_add(struct rig *rig, const char *path, char **reason);
+/* Every start is a state that one of them provides. 0, or -EINVAL with a reason; rig_load() asks it
+ * of its own. */
+int rig_check_starts(const struct rig *rig, char **reason);
 void rig_free(struct rig *rig);
 const struct scenario *rig_find(const struct rig *rig, const char *name);
 

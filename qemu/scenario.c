@@ -9,6 +9,7 @@ struct reader {
     const struct verb *verbs;
     unsigned line;
     char **reason;
+    bool write_armed; /* a fault at a write, since the last "fault none" */
 };
 
 static int fault(const struct reader *reader, const char *what, const char *remedy)
@@ -71,8 +72,10 @@ static int heading_read(const struct reader *reader, const char *line)
         text_append(&scenario->proves, more);
         return 0;
     }
-    if (text_starts(line, "start "))
+    if (text_starts(line, "start ")) {
+        scenario->start_line = reader->line;
         return heading_name(reader, &scenario->start, rest_of(line));
+    }
     if (text_starts(line, "provides "))
         return heading_name(reader, &scenario->provides, rest_of(line));
     if (text_starts(line, "tag "))
@@ -88,7 +91,24 @@ static const struct verb *verb_find(const struct verb *verbs, const char *name)
     return NULL;
 }
 
-static int step_check(const struct reader *reader, struct step *step, const char *name)
+/* The disk's writes are counted for one fault alone. */
+static int write_check(struct reader *reader, const struct step *step)
+{
+    bool again = reader->write_armed;
+
+    if (strcmp(step->verb->name, "fault") != 0)
+        return 0;
+    if (strcmp(step->words[0], "none") == 0)
+        reader->write_armed = false;
+    if (!text_starts(step->words[0], "write="))
+        return 0;
+    reader->write_armed = true;
+    return again ? fault(reader, "a fault at a write is armed already",
+                         "put `fault none` before this one")
+                 : 0;
+}
+
+static int step_check(struct reader *reader, struct step *step, const char *name)
 {
     TEXT_AUTO what = NULL;
     TEXT_AUTO remedy = NULL;
@@ -103,10 +123,10 @@ static int step_check(const struct reader *reader, struct step *step, const char
     if (step->count < step->verb->min_words || step->count > step->verb->max_words)
         return fault(reader, "too few or too many words", remedy);
     found = step->verb->fault != NULL ? step->verb->fault(step->words, step->count) : NULL;
-    return found != NULL ? fault(reader, found, remedy) : 0;
+    return found != NULL ? fault(reader, found, remedy) : write_check(reader, step);
 }
 
-static int step_read(const struct reader *reader, const char *line)
+static int step_read(struct reader *reader, const char *line)
 {
     struct scenario *scenario = reader->scenario;
     char *words[STEP_WORDS_MAX + 1];
@@ -131,7 +151,7 @@ static int step_read(const struct reader *reader, const char *line)
     return step_check(reader, step, words[0]);
 }
 
-static int line_read(const struct reader *reader, const char *line)
+static int line_read(struct reader *reader, const char *line)
 {
     const char *start = line + strspn(line, " \t");
     int heading;

@@ -39,7 +39,8 @@ struct scenario {
     char *file;
     char *title;
     char *proves;
-    char *start;    /* state to start from */
+    char *start; /* state to start from */
+    unsigned start_line;
     char *provides; /* state that its end is kept as, or NULL */
     char *tags;     /* " a b " */
     struct step *steps;

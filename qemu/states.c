@@ -46,7 +46,7 @@ int rig_load(struct rig *rig, char **reason)
     closedir(dir);
     if (error == 0 && rig->count > 0)
         qsort(rig->items, rig->count, sizeof *rig->items, by_name);
-    return error;
+    return error == 0 ? rig_check_starts(rig, reason) : error;
 }
 
 void rig_free(struct rig *rig)
@@ -72,6 +72,41 @@ static const struct scenario *provider_of(const struct rig *rig, const char *sta
         if (rig->items[i].provides != NULL && strcmp(rig->items[i].provides, state) == 0)
             return &rig->items[i];
     return NULL;
+}
+
+/* Its start leads to the base, over states that are provided. */
+static int start_check(const struct rig *rig, const struct scenario *scenario, char **reason)
+{
+    const char *state = scenario->start;
+
+    for (size_t i = 0; i <= rig->count; i++) {
+        const struct scenario *provider = provider_of(rig, state);
+
+        if (strcmp(state, "base") == 0)
+            return 0;
+        if (provider == NULL && state != scenario->start)
+            return 0; /* said where that one is looked at */
+        if (provider == NULL) {
+            text_replace(reason, text_format("%s:%u: no scenario provides the state '%s': `rig "
+                                             "list` names the states; name its file as well",
+                                             scenario->file, scenario->start_line, state));
+            return -EINVAL;
+        }
+        state = provider->start;
+    }
+    text_replace(reason, text_format("%s:%u: the state '%s' starts from itself: let one of its "
+                                     "scenarios start from base",
+                                     scenario->file, scenario->start_line, scenario->start));
+    return -EINVAL;
+}
+
+int rig_check_starts(const struct rig *rig, char **reason)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < rig->count && error == 0; i++)
+        error = start_check(rig, &rig->items[i], reason);
+    return error;
 }
 
 int directory_make(const char *dir)

@@ -79,6 +79,12 @@ static const struct {
     {"odd check of a file", HEAD "check file /x is-nice\n", ":4: ", "not something"},
     {"fault at a senseless time", HEAD "fault firmware panic\n", ":4: ", "no kernel yet"},
     {"fault of nothing", HEAD "fault early sulk\n", ":4: ", "not a fault"},
+    {"a day that is none", HEAD "fault firmware clock 2024-99-99\n", ":4: ", "not a date"},
+    {"how often for a variable", HEAD "fault firmware variable-lost count=3\n",
+     ":4: ", "not the name"},
+    {"two faults at writes", HEAD "fault write=4 io-error\nboot up\nfault write=7 power-cut\n",
+     ":6: ", "armed already"},
+    {"no writes at all", HEAD "check writes 0\n", ":4: ", "1 or more"},
     {"chaos of nothing", HEAD "chaos dance\n", ":4: ", "not a step of chaos"},
     {"chaos with a senseless fault", HEAD "chaos fault early clock 1970-01-01\n",
      ":4: ", "before power-on"},
@@ -104,6 +110,61 @@ static void faults_are_told(void **state)
         free(reason);
         scenario_free(&scenario);
     }
+}
+
+static const struct {
+    const char *name, *first, *second, *says; /* NULL: taken */
+} starts[] = {
+    {"base alone", "start base\n", NULL, NULL},
+    {"a state that is provided", "start made\n", "start base\nprovides made\n", NULL},
+    {"a state that nobody provides", "tag a\nstart nowhere\n", "start base\n",
+     "one.scn:4: no scenario provides the state 'nowhere': `rig list` "},
+    {"the state that is provided starts nowhere", "start made\n", "start nowhere\nprovides made\n",
+     "two.scn:3: no scenario provides the state 'nowhere': `rig list` "},
+    {"a state that starts from itself", "start made\n", "start made\nprovides made\n",
+     "one.scn:3: the state 'made' starts from itself: "},
+};
+
+static void add(struct rig *rig, const char *file, const char *start)
+{
+    TEXT_AUTO text = text_format("title T\nproves P\n%sboot up\n", start);
+    TEXT_AUTO reason = NULL;
+
+    assert_int_equal(scenario_parse(&rig->items[rig->count++], file, file, text, verbs, &reason),
+                     0);
+}
+
+static void starts_are_checked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        struct rig rig = {.items = calloc(2, sizeof *rig.items)};
+        TEXT_AUTO reason = NULL;
+
+        print_message("%s\n", starts[i].name);
+        assert_non_null(rig.items);
+        add(&rig, "one.scn", starts[i].first);
+        if (starts[i].second != NULL)
+            add(&rig, "two.scn", starts[i].second);
+        assert_int_equal(rig_check_starts(&rig, &reason), starts[i].says == NULL ? 0 : -EINVAL);
+        if (starts[i].says != NULL)
+            assert_true(text_starts(reason, starts[i].says));
+        rig_free(&rig);
+    }
+}
+
+/* Writes are counted anew once nothing is armed. */
+static void a_second_fault_at_a_write(void **state)
+{
+    struct scenario scenario;
+    TEXT_AUTO reason = NULL;
+
+    (void)state;
+    assert_int_equal(parse(HEAD "fault write=4 power-cut\nboot struck\nfault none\n"
+                                "fault write=7 io-error\nfault early hang\n",
+                           &scenario, &reason),
+                     0);
+    scenario_free(&scenario);
 }
 
 /* The rig's own files are read, and each state that one starts from is provided. */
@@ -133,6 +194,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(faults_are_told),
+        cmocka_unit_test(starts_are_checked),
+        cmocka_unit_test(a_second_fault_at_a_write),
         cmocka_unit_test(the_scenarios_here_are_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
