@@ -302,14 +302,14 @@ static struct record newest(const struct record seen[SOURCES])
 /* What lay there at power-on is no news of this boot. */
 static void records_at_start(const struct session *session, struct boot *boot)
 {
-    struct record records[2];
+    struct record nvram[2], esp[2];
 
-    read_nvram(&boot->before, records);
-    boot->seen[RECORD_LEDGER][SOURCE_NVRAM] = records[RECORD_LEDGER];
-    boot->seen[RECORD_RECEIPT][SOURCE_NVRAM] = records[RECORD_RECEIPT];
-    read_esp(session, records);
-    boot->seen[RECORD_LEDGER][SOURCE_ESP] = records[RECORD_LEDGER];
-    boot->seen[RECORD_RECEIPT][SOURCE_ESP] = records[RECORD_RECEIPT];
+    read_nvram(&boot->before, nvram);
+    read_esp(session, esp);
+    for (enum record_kind kind = RECORD_LEDGER; kind <= RECORD_RECEIPT; kind++) {
+        boot->found[kind][SOURCE_NVRAM] = boot->seen[kind][SOURCE_NVRAM] = nvram[kind];
+        boot->found[kind][SOURCE_ESP] = boot->seen[kind][SOURCE_ESP] = esp[kind];
+    }
     boot->ledger = newest(boot->seen[RECORD_LEDGER]);
     boot->receipt = newest(boot->seen[RECORD_RECEIPT]);
 }

@@ -58,6 +58,16 @@ static int take(struct session *session, struct sight *sight)
     return 0;
 }
 
+static struct due_facts facts_of(const struct boot *boot)
+{
+    const struct record *nvram = &boot->found[RECORD_RECEIPT][SOURCE_NVRAM],
+                        *esp = &boot->found[RECORD_RECEIPT][SOURCE_ESP];
+
+    return (struct due_facts){.ledger = boot->found[RECORD_LEDGER][SOURCE_NVRAM],
+                              .slot = boot->found[RECORD_LEDGER][SOURCE_ESP],
+                              .receipt = esp->whole && record_is_newer(esp, nvram) ? *esp : *nvram};
+}
+
 static int count_down(struct session *session, struct chaos_watch *watch)
 {
     if (watch->boot.up || watch->boot.disturbed)
@@ -84,6 +94,7 @@ static int look(struct session *session)
     watch->boot.up = boot->hello;
     watch->boot.normal = boot->hello && strcmp(boot->target, "safe") != 0;
     watch->boot.writes = writes_of(session);
+    watch->boot.facts = facts_of(boot);
     watch->boot.disturbed = watch->boot.disturbed || faults_struck(session);
     if (watch->seen)
         fault = sight_judge(&watch->sight, &sight, &watch->boot);

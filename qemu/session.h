@@ -45,10 +45,11 @@ struct boot {
     double started, ended, cpu; /* cpu: s of the host's processors */
     struct phase *phases;
     size_t phase_count;
-    struct nvram before;            /* the variable store at power-on */
-    struct record ledger, receipt;  /* what counts now */
-    struct record seen[2][SOURCES]; /* by kind: what was last found there */
-    bool counted, good;             /* a new ledger was stored; a new receipt says good */
+    struct nvram before;             /* the variable store at power-on */
+    struct record ledger, receipt;   /* what counts now */
+    struct record found[2][SOURCES]; /* by kind: what lay there at power-on */
+    struct record seen[2][SOURCES];  /* what was last found there */
+    bool counted, good;              /* a new ledger was stored; a new receipt says good */
     bool kernel, initramfs, early, network, panic, hello, marked, reset, poweroff, gone;
     bool farewell; /* its kernel said that it reboots or powers off, as it does in order */
     double hello_at;

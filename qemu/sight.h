@@ -9,7 +9,7 @@
 #define BACKSTOP_RIG_SIGHT_H
 
 #include "disk.h"
-#include "record.h"
+#include "due.h"
 
 /* Listings are disk_listing()'s. */
 struct sight {
@@ -17,26 +17,30 @@ struct sight {
     char *quarantine; /* what Backstop took out */
     char *store;      /* contents of good generations */
     char *manifest;   /* the newest good generation's, or NULL */
+    char *former;     /* the one before, or NULL */
     char *journal;    /* or NULL */
     size_t journal_size;
     char *names; /* every path on the root file system */
     struct record ledger, receipt;
 };
 
+/* A path is one of those that `live` lists. */
+bool is_live(const char *path);
 /* Reads the disk of a machine that is off; records are the caller's. */
 void sight_take(struct sight *sight, const struct disk *disk);
 void sight_free(struct sight *sight);
 
 /* What this boot was, as far as the rules must know. */
 struct circumstances {
-    bool counted;       /* the stage stored an attempt */
-    bool linux_started; /* the kernel said something */
-    bool up;            /* the system came up */
-    bool normal;        /* and with its normal target */
-    bool vendor;        /* the vendor's updater ran */
-    bool disturbed;     /* a fault struck, or somebody cut the power */
-    bool flash_touched; /* variables were edited from outside since the last sight */
-    long writes;        /* of ours to NVRAM; negative: not known */
+    bool counted;           /* the stage stored an attempt */
+    bool linux_started;     /* the kernel said something */
+    bool up;                /* the system came up */
+    bool normal;            /* and with its normal target */
+    bool vendor;            /* the vendor's updater ran */
+    bool disturbed;         /* a fault struck, or somebody cut the power */
+    bool flash_touched;     /* variables were edited from outside since the last sight */
+    struct due_facts facts; /* at its power-on */
+    long writes;            /* of ours to NVRAM; negative: not known */
 };
 
 /* Every rule in turn: "NAME: what is wrong", or NULL. */
