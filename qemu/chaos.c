@@ -1,10 +1,12 @@
 /*
  * rig chaos: sequences from seeds, one after the other, on one machine at a time each.
  *
- * Results are lines of JSON in proof/chaos/points-KEY.jsonl, KEY being over what is under test and
- * how seeds are drawn. A rerun goes on behind the seeds that are there.
+ * Results are lines of JSON in proof/chaos/points-KEY.jsonl, KEY being over what is under test, how
+ * seeds are drawn and how they are judged. A rerun goes on behind the seeds that are there. A seed
+ * that is asked for by its number is run and told, and nothing of it is kept.
  */
 #include "chaos.h"
+#include "chaos_judge.h"
 #include "child.h"
 #include "clock.h"
 #include "points.h"
@@ -35,8 +37,9 @@ struct chaos {
 struct outcome {
     bool well;
     size_t boots;
-    double cpu;   /* s that its machines took of the host's processors */
-    char *detail; /* why not; NULL */
+    double cpu;                 /* s that its machines took of the host's processors */
+    char *detail;               /* why not; NULL */
+    struct json_object *faults; /* "WHEN WHAT": [boots armed, boots struck]; NULL */
 };
 
 static bool time_is_over(const struct chaos *chaos)
@@ -60,6 +63,26 @@ static void session_of(const struct rig *rig, struct session *session, const cha
     session->payload = payload;
     session->outbox = outbox;
     session->live = rig->live;
+}
+
+static struct json_object *faults_of(const struct chaos_watch *watch)
+{
+    struct json_object *faults = json_object_new_object();
+
+    for (size_t i = 0; watch != NULL && i < watch->fault_count; i++) {
+        struct json_object *pair = json_object_new_array();
+
+        json_object_array_add(pair, json_object_new_int64(watch->faults[i].armed));
+        json_object_array_add(pair, json_object_new_int64(watch->faults[i].struck));
+        json_object_object_add(faults, watch->faults[i].name, pair);
+    }
+    return faults;
+}
+
+static void outcome_free(struct outcome *outcome)
+{
+    free(outcome->detail);
+    json_object_put(outcome->faults);
 }
 
 /* Runs a scenario's text in dir, which is made anew. */
@@ -87,6 +110,7 @@ static void run_text(const struct chaos *chaos, const char *name, const char *te
         for (size_t i = 0; i < session.boot_count; i++)
             outcome->cpu += session.boots[i].cpu;
         text_replace(&outcome->detail, outcome->well ? NULL : text_copy(session.reason));
+        outcome->faults = faults_of(session.watch);
         unlink(session.disk_path);
         session_close(&session);
     }
@@ -128,7 +152,7 @@ static bool fails_alike(void *context, const size_t *steps, size_t count)
     alike = !outcome.well && strcmp(rule, shrinking->fault) == 0;
     printf("  %zu steps: %s\n", count, alike ? "fails" : outcome.well ? "well" : "fails otherwise");
     fflush(stdout);
-    free(outcome.detail);
+    outcome_free(&outcome);
     return alike;
 }
 
@@ -168,6 +192,7 @@ static int keep(const struct chaos *chaos, const char *name, const struct outcom
                            json_object_new_string(outcome->well ? "well" : "broken"));
     json_object_object_add(object, "boots", json_object_new_int64((int64_t)outcome->boots));
     json_object_object_add(object, "cpu-seconds", json_object_new_int64((int64_t)outcome->cpu));
+    json_object_object_add(object, "faults", json_object_get(outcome->faults));
     json_object_object_add(
         object, "detail", outcome->detail != NULL ? json_object_new_string(outcome->detail) : NULL);
     error = points_append(chaos->points, object);
@@ -222,19 +247,10 @@ static long seed_from(const struct chaos *chaos, long seed)
     return seed;
 }
 
-static bool seed_ended_well(const struct chaos *chaos, long seed)
-{
-    struct json_object *results = results_read(chaos), *result;
-    TEXT_AUTO name = text_format("%ld", seed);
-    bool well = json_object_object_get_ex(results, name, &result) && point_is_well(result);
-
-    json_object_put(results);
-    return well;
-}
-
 /* the verb */
 
-static int one_seed(const struct chaos *chaos, long seed)
+/* 0, or -errno where a result to be kept could not be. */
+static int one_seed(const struct chaos *chaos, long seed, bool *well)
 {
     TEXT_AUTO name = text_format("%ld", seed);
     TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
@@ -243,7 +259,7 @@ static int one_seed(const struct chaos *chaos, long seed)
     struct sequence sequence;
     struct outcome outcome;
     size_t all[CHAOS_STEPS_MAX];
-    int error;
+    int error = 0;
 
     sequence_draw(&sequence, (uint64_t)seed);
     for (size_t i = 0; i < sequence.count; i++)
@@ -257,12 +273,14 @@ static int one_seed(const struct chaos *chaos, long seed)
            seed, outcome.boots, outcome.cpu, outcome.well ? "" : ": ",
            outcome.well ? "" : outcome.detail);
     fflush(stdout);
-    error = keep(chaos, name, &outcome);
+    *well = outcome.well;
+    if (!chaos->seed_given)
+        error = keep(chaos, name, &outcome);
     if (outcome.well)
         directory_remove(dir);
     else if (chaos->tries > 0)
         shrink_and_print(chaos, &sequence, name, outcome.detail);
-    free(outcome.detail);
+    outcome_free(&outcome);
     sequence_free(&sequence);
     return error;
 }
@@ -288,6 +306,7 @@ static void set_end(const struct chaos *chaos)
 static int start_seed(const struct chaos *chaos, struct under_way *under_way, long seed)
 {
     pid_t pid = child_fork();
+    bool well;
 
     if (pid < 0)
         return -errno;
@@ -297,7 +316,7 @@ static int start_seed(const struct chaos *chaos, struct under_way *under_way, lo
         return 0;
     }
     set_end(chaos);
-    _exit(one_seed(chaos, seed) == 0 ? EXIT_PASSED : EXIT_FAILED);
+    _exit(one_seed(chaos, seed, &well) == 0 ? EXIT_PASSED : EXIT_FAILED);
 }
 
 static long take_off(struct under_way *under_way, pid_t pid)
@@ -334,10 +353,8 @@ static bool reap_seed(const struct chaos *chaos, struct under_way *under_way)
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
 }
 
-static bool is_wanted(const struct chaos *chaos, const struct totals *totals, long seed)
+static bool is_wanted(const struct chaos *chaos, const struct totals *totals)
 {
-    if (chaos->seed_given)
-        return seed == chaos->seed;
     return totals->boots < (size_t)chaos->boots && !time_is_over(chaos);
 }
 
@@ -345,7 +362,7 @@ static bool is_wanted(const struct chaos *chaos, const struct totals *totals, lo
 static void print_totals(const struct chaos *chaos, const struct totals *totals)
 {
     size_t bad = totals->broken < totals->boots ? totals->broken : totals->boots;
-    size_t wanted = chaos->seed_given ? 0 : (size_t)chaos->boots;
+    size_t wanted = (size_t)chaos->boots;
 
     printf("chaos: %zu points, %zu ended well, %zu left out\n", totals->boots, totals->boots - bad,
            wanted > totals->boots ? wanted - totals->boots : 0);
@@ -356,13 +373,13 @@ static void print_totals(const struct chaos *chaos, const struct totals *totals)
 static bool run_wanted(const struct chaos *chaos, struct totals *totals)
 {
     struct under_way under_way = {.count = 0};
-    long seed = chaos->seed_given ? chaos->seed : seed_from(chaos, 1);
+    long seed = seed_from(chaos, 1);
     bool kept = true;
 
-    while (under_way.count > 0 || (kept && is_wanted(chaos, totals, seed))) {
-        if (kept && under_way.count < chaos->rig->jobs && is_wanted(chaos, totals, seed)) {
+    while (under_way.count > 0 || (kept && is_wanted(chaos, totals))) {
+        if (kept && under_way.count < chaos->rig->jobs && is_wanted(chaos, totals)) {
             kept = start_seed(chaos, &under_way, seed) == 0;
-            seed = chaos->seed_given ? seed + 1 : seed_from(chaos, seed + 1);
+            seed = seed_from(chaos, seed + 1);
             continue;
         }
         kept = reap_seed(chaos, &under_way) && kept;
@@ -371,20 +388,83 @@ static bool run_wanted(const struct chaos *chaos, struct totals *totals)
     return kept;
 }
 
+static void faults_add(struct json_object *sums, struct json_object *faults)
+{
+    if (faults == NULL) /* of one that could not be begun */
+        return;
+    json_object_object_foreach(faults, name, pair)
+    {
+        struct json_object *sum = json_object_object_get(sums, name);
+
+        if (sum == NULL)
+            json_object_object_add(sums, name, json_object_get(pair));
+        else
+            for (size_t i = 0; i < 2; i++)
+                json_object_int_inc(json_object_array_get_idx(sum, i),
+                                    json_object_get_int64(json_object_array_get_idx(pair, i)));
+    }
+}
+
+/* Armed and struck, of all that is kept. Caller puts. */
+static struct json_object *faults_read(const struct chaos *chaos)
+{
+    struct json_object *sums = json_object_new_object(), *results = results_read(chaos);
+
+    json_object_object_foreach(results, seed, result)
+    {
+        (void)seed;
+        faults_add(sums, json_object_object_get(result, "faults"));
+    }
+    json_object_put(results);
+    return sums;
+}
+
+#define ARMED_ENOUGH 3 /* boots: one kind that never struck in so many does nothing */
+
+/* False where a kind of fault does nothing. */
+static bool print_faults(const struct chaos *chaos)
+{
+    struct json_object *sums = faults_read(chaos);
+    bool well = true;
+
+    json_object_object_foreach(sums, name, sum)
+    {
+        int armed = json_object_get_int(json_object_array_get_idx(sum, 0));
+        int struck = json_object_get_int(json_object_array_get_idx(sum, 1));
+        bool bad = armed >= ARMED_ENOUGH && struck == 0;
+
+        printf("%s fault %-32s armed in %d boots, struck in %d\n", bad ? "FAIL" : "    ", name,
+               armed, struck);
+        well = well && !bad;
+    }
+    json_object_put(sums);
+    return well;
+}
+
 static int run_seeds(const struct chaos *chaos)
 {
     struct totals totals = totals_read(chaos);
     bool well;
 
-    if (totals.boots > 0 && !chaos->seed_given)
+    if (totals.boots > 0)
         printf("chaos: %zu boots of %zu sequences are there already\n", totals.boots,
                totals.sequences);
     fflush(stdout);
     well = run_wanted(chaos, &totals);
+    well = print_faults(chaos) && well;
     print_totals(chaos, &totals);
-    if (chaos->seed_given)
-        return well && seed_ended_well(chaos, chaos->seed) ? EXIT_PASSED : EXIT_FAILED;
     return well && totals.broken == 0 ? EXIT_PASSED : EXIT_FAILED;
+}
+
+/* In this process, where nothing else runs. */
+static int run_seed(const struct chaos *chaos)
+{
+    bool well = false;
+    int error;
+
+    set_end(chaos);
+    error = one_seed(chaos, chaos->seed, &well);
+    return error == 0 && well ? EXIT_PASSED : EXIT_FAILED;
 }
 
 /* What a seed stands for, as a scenario file. */
@@ -459,7 +539,7 @@ static int prepare(struct chaos *chaos)
         fprintf(stderr, "rig: %s\n", reason);
         return EXIT_FAILED;
     }
-    key = state_key(chaos->rig, "ready", CHAOS_DRAW_VERSION, &reason);
+    key = state_key(chaos->rig, "ready", CHAOS_JUDGE, &reason);
     if (key == NULL) {
         fprintf(stderr, "rig: %s\n", reason);
         return EXIT_FAILED;
@@ -486,7 +566,7 @@ int chaos_verb(struct rig *rig, char *const words[])
     if (code == 0)
         code = prepare(&chaos);
     if (code == 0)
-        code = run_seeds(&chaos);
+        code = chaos.seed_given ? run_seed(&chaos) : run_seeds(&chaos);
     free(chaos.points);
     return code;
 }

@@ -16,8 +16,6 @@ struct sequence {
     char *lines[CHAOS_STEPS_MAX];
     size_t count;
 };
-/* Part of every result's key: goes up whenever a seed comes to stand for something else. */
-#define CHAOS_DRAW_VERSION "1"
 void sequence_draw(struct sequence *sequence, uint64_t seed);
 void sequence_free(struct sequence *sequence);
 /* A scenario file's text of the steps `chosen` (indices) of it; caller frees. */
@@ -26,11 +24,19 @@ char *sequence_scenario(const struct sequence *sequence, const size_t *chosen, s
 
 /* chaos_steps.c: the step `chaos` of scenario files */
 
+#define FAULT_KINDS_MAX 48u
+struct fault_tally {
+    char *name;             /* "write power-cut" */
+    unsigned armed, struck; /* boots */
+};
+
 struct chaos_watch {
     struct sight sight; /* when it was last off */
     bool seen;
     struct circumstances boot; /* the one that is on */
-    unsigned down;             /* boots in a row that did not come up, and nobody hindered them */
+    unsigned down;             /* boots in a row that did not stay, and nobody hindered them */
+    struct fault_tally faults[FAULT_KINDS_MAX];
+    size_t fault_count;
 };
 const char *chaos_fault(char *const words[], int count);
 int chaos_perform(struct session *session, char *const words[], int count);

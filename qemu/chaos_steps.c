@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOUND 12u      /* shared promise: boots until it is up or holds */
+#define BOUND 12u      /* the promise: boots until it stays up or holds, from any ledger */
 #define HANG_SECONDS 3 /* the marker's driver does not come back */
 #define GOOD_SECONDS 900
 #define PATIENCE 300 /* with a machine whose disk fails */
@@ -18,6 +18,8 @@
 
 void chaos_watch_free(struct chaos_watch *watch)
 {
+    for (size_t i = 0; watch != NULL && i < watch->fault_count; i++)
+        free(watch->faults[i].name);
     if (watch != NULL)
         sight_free(&watch->sight);
     free(watch);
@@ -68,15 +70,26 @@ static struct due_facts facts_of(const struct boot *boot)
                               .receipt = esp->whole && record_is_newer(esp, nvram) ? *esp : *nvram};
 }
 
+/* Safe mode that ends by itself is no end of an incident; somebody who interferes begins another.
+ */
 static int count_down(struct session *session, struct chaos_watch *watch)
 {
-    if (watch->boot.up || watch->boot.disturbed)
+    if (watch->boot.stays || watch->boot.disturbed || watch->boot.vendor)
         watch->down = 0;
     else
         watch->down++;
-    return watch->down <= BOUND
+    return watch->down < BOUND
                ? 0
-               : broken(session, "bound: 13 boots in a row that nobody hindered did not come up");
+               : broken(session, "bound: 12 boots in a row, and it neither stays up nor holds");
+}
+
+/* Proved good, and on hold all the same. */
+static bool is_held(const struct boot *boot)
+{
+    const struct record *ledger = &boot->ledger;
+
+    return boot->good && ledger->whole && strcmp(record_word(ledger, "stance"), "recovery") == 0 &&
+           strcmp(record_word(ledger, "rung"), "hold") == 0;
 }
 
 /* A boot is over: what it left is judged against what the one before left. */
@@ -91,8 +104,8 @@ static int look(struct session *session)
         return -1;
     watch->boot.counted = boot->counted;
     watch->boot.linux_started = boot->kernel;
-    watch->boot.up = boot->hello;
     watch->boot.normal = boot->hello && strcmp(boot->target, "safe") != 0;
+    watch->boot.stays = watch->boot.asked || is_held(boot) || (watch->boot.normal && boot->good);
     watch->boot.writes = writes_of(session);
     watch->boot.facts = facts_of(boot);
     watch->boot.disturbed = watch->boot.disturbed || faults_struck(session);
@@ -163,19 +176,11 @@ static bool is_safe(const struct session *session)
     return session->on && strcmp(session_boot(session)->target, "safe") == 0;
 }
 
-/* Proved good, and on hold all the same. */
-static bool is_held(const struct boot *boot)
-{
-    const struct record *ledger = &boot->ledger;
-
-    return boot->good && ledger->whole && strcmp(record_word(ledger, "stance"), "recovery") == 0 &&
-           strcmp(record_word(ledger, "rung"), "hold") == 0;
-}
-
 static int end_in_order(struct session *session, const char *command)
 {
     TEXT_AUTO line = text_format("run %ld %s", ++session->run_id, command);
 
+    session->watch->boot.asked = session_boot(session)->hello;
     machine_send(&session->machine, line);
     if (boot_watch(session, never, GOOD_SECONDS) < 0)
         return -1;
@@ -230,18 +235,34 @@ static int act_update(struct session *session, const char *name)
                                                  session->run_code, session->run_output);
 }
 
-/* One boot with one fault, armed while the machine is off. Errors of the disk go on as long as the
- * machine does, so it is switched off then. */
-static int act_fault(struct session *session, char *const words[], int count)
+/* "write=12 power-cut" -> "write power-cut". */
+static void tally_fault(struct chaos_watch *watch, char *const words[], bool struck)
+{
+    TEXT_AUTO name = text_format("%.*s %s", (int)strcspn(words[0], "="), words[0], words[1]);
+    struct fault_tally *tally = watch->faults;
+
+    while (tally < watch->faults + watch->fault_count && strcmp(tally->name, name) != 0)
+        tally++;
+    if (tally == watch->faults + watch->fault_count) {
+        if (watch->fault_count == FAULT_KINDS_MAX)
+            return;
+        watch->fault_count++;
+        tally->name = text_copy(name);
+    }
+    tally->armed++;
+    tally->struck += struck;
+}
+
+/* One boot with what is armed. Errors of the disk go on as long as the machine does, so it is
+ * switched off then. */
+static int boot_with_fault(struct session *session, char *const words[])
 {
     struct chaos_watch *watch = session->watch;
     bool of_disk = strstr(words[1], "io-error") != NULL || strcmp(words[1], "read-only") == 0;
     int error;
 
-    if (session->on && end_in_order(session, "systemctl poweroff") < 0)
-        return -1;
-    fault_arm(session, words, count);
-    watch->boot.flash_touched = strstr(words[1], "variable-") != NULL;
+    watch->boot.flash_touched =
+        strstr(words[1], "variable-") != NULL || strcmp(words[1], "nvram-full") == 0;
     error = boot_one(session, of_disk ? PATIENCE : BOOT_LIMIT);
     if (error == 0 && session->on && (of_disk || strcmp(words[0], "firmware") != 0)) {
         if (!of_disk && boot_watch(session, never, 60) < 0)
@@ -249,6 +270,28 @@ static int act_fault(struct session *session, char *const words[], int count)
         watch->boot.disturbed = true;
         boot_cut(session, "power cut");
         error = look(session);
+    }
+    return error;
+}
+
+/* As often as it is to strike, one boot each; one in which it does not is the last. */
+static int act_fault(struct session *session, char *const words[], int count)
+{
+    bool struck = true;
+    int error = 0;
+
+    if (session->on && end_in_order(session, "systemctl poweroff") < 0)
+        return -1;
+    fault_arm(session, words, count);
+    while (error == 0 && struck && !session->on && faults_to_come(session)) {
+        error = boot_with_fault(session, words);
+        struck = faults_struck(session);
+        tally_fault(session->watch, words, struck);
+    }
+    if (error == 0 && strcmp(words[1], "disk-full") == 0) {
+        if (session->on && end_in_order(session, "systemctl poweroff") < 0)
+            return -1;
+        error = faults_make_room(session);
     }
     faults_disarm(session);
     return error;

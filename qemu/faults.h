@@ -87,5 +87,9 @@ void faults_console(struct session *session, const char *line);
 void faults_disk_failed(struct session *session);
 /* A fault struck in the boot that is running or was the last. */
 bool faults_struck(const struct session *session);
+/* One has strikes to come. */
+bool faults_to_come(const struct session *session);
+/* What a disk was filled with goes; the machine is off. 0 or -EPROTO. */
+int faults_make_room(struct session *session);
 
 #endif

@@ -297,3 +297,22 @@ bool faults_struck(const struct session *session)
             return true;
     return false;
 }
+
+bool faults_to_come(const struct session *session)
+{
+    for (size_t i = 0; i < session->fault_count; i++)
+        if (session->faults[i].left != 0)
+            return true;
+    return false;
+}
+
+int faults_make_room(struct session *session)
+{
+    struct disk disk;
+    TEXT_AUTO reason = NULL;
+    int error = session_disk(session, &disk);
+
+    if (error == 0 && disk_delete(&disk, FILLER, &reason) < 0)
+        error = session_fail(session, "%s", reason);
+    return error;
+}

@@ -23,7 +23,7 @@ RIG_PAYLOAD := $(RIG)/payload.img
 $(B)/qemu/%.o: qemu/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -c -o $@ $<
+	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -I$(B)/qemu -c -o $@ $<
 
 # The report's style sheet as a C string.
 $(B)/qemu/report_style.c: qemu/report/style.css

@@ -34,8 +34,9 @@ void sight_free(struct sight *sight);
 struct circumstances {
     bool counted;           /* the stage stored an attempt */
     bool linux_started;     /* the kernel said something */
-    bool up;                /* the system came up */
-    bool normal;            /* and with its normal target */
+    bool normal;            /* the system came up with its normal target */
+    bool asked;             /* somebody ended it in order while it was up */
+    bool stays;             /* it would have stayed up, or on hold: the end of an incident */
     bool vendor;            /* the vendor's updater ran */
     bool disturbed;         /* a fault struck, or somebody cut the power */
     bool flash_touched;     /* variables were edited from outside since the last sight */

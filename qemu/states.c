@@ -139,7 +139,11 @@ static int hash_base(const struct rig *rig, struct hash *hash, char **reason)
     text = text_format("%s %lld %lld.%09ld", real, (long long)st.st_size,
                        (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
     hash_add_text(hash, text);
-    return 0;
+    if (hash_add_file(hash, OVMF_CODE) == 0 && hash_add_file(hash, OVMF_VARS) == 0)
+        return 0;
+    text_replace(reason, text_format("%s, %s: %s: `make deps` installs the firmware", OVMF_CODE,
+                                     OVMF_VARS, strerror(errno)));
+    return -ENOENT;
 }
 
 static int hash_payload(const struct rig *rig, struct hash *hash, char **reason)
