@@ -6,7 +6,6 @@
  * that is asked for by its number is run and told, and nothing of it is kept.
  */
 #include "chaos.h"
-#include "chaos_judge.h"
 #include "child.h"
 #include "clock.h"
 #include "points.h"
@@ -539,7 +538,7 @@ static int prepare(struct chaos *chaos)
         fprintf(stderr, "rig: %s\n", reason);
         return EXIT_FAILED;
     }
-    key = state_key(chaos->rig, "ready", CHAOS_JUDGE, &reason);
+    key = state_key(chaos->rig, "ready", chaos_judge, &reason);
     if (key == NULL) {
         fprintf(stderr, "rig: %s\n", reason);
         return EXIT_FAILED;

@@ -42,6 +42,9 @@ const char *chaos_fault(char *const words[], int count);
 int chaos_perform(struct session *session, char *const words[], int count);
 void chaos_watch_free(struct chaos_watch *watch);
 
+/* Made by chaos.mk: a hash of what draws and judges. */
+extern const char chaos_judge[];
+
 /* chaos.c: `rig chaos ...`; words are behind the verb. An exit code. */
 int chaos_verb(struct rig *rig, char *const words[]);
 

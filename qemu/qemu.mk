@@ -11,7 +11,7 @@ include qemu/blocks.mk
 #: make rig-smoke   the few that show the most in the least time
 RIG_PROGRAM := $(B)/qemu/rig
 RIG_SRC     := $(filter-out qemu/main.c,$(sort $(wildcard qemu/*.c)))
-RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o
+RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o
 RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err -lblkid -lm
 # For tests/test_rig_*: the runner without its main().
 RIG_HOST_OBJS := $(RIG_OBJS)
@@ -23,7 +23,7 @@ RIG_PAYLOAD := $(RIG)/payload.img
 $(B)/qemu/%.o: qemu/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -I$(B)/qemu -c -o $@ $<
+	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -c -o $@ $<
 
 # The report's style sheet as a C string.
 $(B)/qemu/report_style.c: qemu/report/style.css
@@ -31,7 +31,7 @@ $(B)/qemu/report_style.c: qemu/report/style.css
 	$(Q){ echo 'extern const char report_style[]; const char report_style[] ='; \
 	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $<; echo ';'; } >$@
 
-$(B)/qemu/report_style.o: $(B)/qemu/report_style.c
+$(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o: $(B)/qemu/%.o: $(B)/qemu/%.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
