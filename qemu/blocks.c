@@ -1,7 +1,7 @@
 /* blocks.c - see blocks.h */
 #include "blocks.h"
+#include "blocksrecord.h"
 #include "clock.h"
-#include "command.h"
 #include "crash.h"
 #include "labmachine.h"
 #include "points.h"
@@ -12,40 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define MIB 1048576u
-#define MARGIN MIB /* behind the file system, see lab/lab.c */
 #define FAILURES_TOLD 10u
-#define STATES_WANTED 1050
-
-struct block_fs {
-    const char *name;   /* as lab/lab.c has it */
-    unsigned mib;       /* of the file system */
-    unsigned table_mib; /* before it, for a partition table; 0: there is none */
-    const char *const make[12];
-};
-
-/* Fixed identities, so that recordings of one build resemble each other. */
-#define UUID "0bac5709-0000-4000-8000-00000000b10c"
-#define MAKE_EXT4                                                                                  \
-    {                                                                                              \
-        "mkfs.ext4", "-q", "-F", "-b", "4096", "-U", UUID, "-E", "hash_seed=" UUID, NULL           \
-    }
-/* 512 bytes a sector: the table's MiB are 2048 of them */
-#define MAKE_VFAT                                                                                  \
-    {                                                                                              \
-        "mkfs.vfat", "--invariant", "-F", "32", "-i", "BAC57091", "--offset", "2048", NULL         \
-    }
-static const struct block_fs file_systems[] = {
-    {"ext4", 64, 0, MAKE_EXT4},
-    {"ext4-kept", 64, 0, MAKE_EXT4},
-    {"xfs", 300, 0, {"mkfs.xfs", "-q", "-f", "-m", "uuid=" UUID, NULL}},
-    {"btrfs", 160, 0, {"mkfs.btrfs", "-q", "-f", "-U", UUID, NULL}},
-    {"vfat", 34, 1, MAKE_VFAT},
-    {"vfat-uninstall", 34, 1, MAKE_VFAT},
-};
-#define FILE_SYSTEMS (sizeof file_systems / sizeof *file_systems)
+#define STATES_WANTED 1100
+#define APART_SHARE 20u /* no more than one in so many */
 
 struct options {
     const char *lab, *out, *point;
@@ -54,86 +24,34 @@ struct options {
     double start;
 };
 
-struct tally {
-    size_t points, well, apart, left;
-};
+static bool is_over(const struct options *options)
+{
+    return clock_is_over(options->start, options->budget);
+}
 
 /* ---- one file system ---- */
 
 struct proof {
     const struct options *options;
     const struct block_fs *fs;
-    char *dir, *base, *log, *names, *console; /* the recording, and what belongs to a run */
+    struct recording recording;
+    char *names; /* what the lab is to try */
     struct points points;
-    struct writes writes;
     struct crashes crashes;
     char *running; /* the state that the lab has begun */
     char *broken;  /* why the lab could not go on */
-    bool ready, done;
-    size_t told, failed;
+    bool ready;
+    size_t told;
 };
 
 static void proof_close(struct proof *proof)
 {
-    free(proof->dir);
-    free(proof->base);
-    free(proof->log);
+    recording_close(&proof->recording);
     free(proof->names);
-    free(proof->console);
     free(proof->running);
     free(proof->broken);
     points_close(&proof->points);
-    writes_free(&proof->writes);
     crashes_free(&proof->crashes);
-}
-
-/* All that decides what is recorded and how it is judged. NULL where the lab is not made. */
-static char *key_of(const struct options *options)
-{
-    static const char *const parts[] = {"kernel/vmlinuz", "initrd"};
-    struct hash *hash = hash_new();
-    char digest[HASH_TEXT_SIZE];
-    int error = 0;
-
-    for (size_t i = 0; i < 2 && error == 0; i++) {
-        TEXT_AUTO path = text_format("%s/%s", options->lab, parts[i]);
-
-        error = hash_add_file(hash, path);
-        if (error < 0)
-            fprintf(stderr, "rig: %s: %s; `make lab` makes it\n", path, strerror(-error));
-    }
-    for (size_t i = 0; i < FILE_SYSTEMS; i++)
-        for (size_t k = 0; file_systems[i].make[k] != NULL; k++)
-            hash_add_text(hash, file_systems[i].make[k]);
-    hash_end(hash, digest);
-    return error < 0 ? NULL : text_format("%.16s", digest);
-}
-
-static int proof_open(struct proof *proof, const struct options *options, const struct block_fs *fs)
-{
-    TEXT_AUTO key = key_of(options);
-    TEXT_AUTO file = NULL;
-    int error;
-
-    *proof = (struct proof){.options = options, .fs = fs};
-    if (key == NULL)
-        return -ENOENT;
-    proof->dir = text_format("%s/%s-%s", options->out, fs->name, key);
-    proof->base = text_format("%s/base.raw", proof->dir);
-    proof->log = text_format("%s/log", proof->dir);
-    proof->names = text_format("%s/names", proof->dir);
-    proof->console = text_format("%s/console.log", proof->dir);
-    file = text_format("%s/points-%s.jsonl", options->out, key);
-    if (options->fresh) {
-        points_forget(file, fs->name);
-        directory_remove(proof->dir);
-    }
-    error = directory_make(options->out);
-    if (error == 0)
-        error = points_open(&proof->points, file);
-    if (error < 0)
-        fprintf(stderr, "rig: %s: %s; remove it, and begin anew\n", file, strerror(-error));
-    return error;
 }
 
 /* "ext4/38-31": of all that is in the file of results. */
@@ -142,133 +60,97 @@ static char *point_id(const struct proof *proof, const char *name)
     return text_format("%s/%s", proof->fs->name, name);
 }
 
-/* ---- the recording ---- */
+/* ---- what there is to replay ---- */
 
-static bool take_line(void *context, const char *line)
-{
-    struct proof *proof = context;
-
-    if (strcmp(line, "done") == 0)
-        proof->done = true;
-    else if (text_starts(line, "broken"))
-        text_replace(&proof->broken, text_copy(line + strlen("broken")));
-    return true;
-}
-
-/* Runs a part of the lab that either ends well or not at all. */
-static int run_role(struct proof *proof, const struct lab_setup *setup)
-{
-    int error;
-
-    proof->done = false;
-    error = lab_machine_run(setup, take_line, proof);
-    if (error == 0 && proof->done)
-        return 0;
-    fprintf(stderr, "rig: blocks %s: %s: %s (%s)\n", proof->fs->name, setup->role,
-            proof->broken != NULL ? proof->broken
-            : error < 0           ? strerror(-error)
-                                  : "the lab's machine ended too early",
-            setup->console);
-    return error < 0 ? error : -EIO;
-}
-
-static int run_tool(const char *const argv[])
+/* Makes a recording where there is none; -ETIME where there is no time. Names of states may mean
+ * others in a new one. */
+static int take_recording(struct proof *proof, uint8_t **base, size_t *size)
 {
     TEXT_AUTO reason = NULL;
-    int error = command_must(argv, &reason);
-
-    if (error < 0)
-        fprintf(stderr, "rig: %s\n", reason);
-    return error;
-}
-
-/* A GPT with one partition, an ESP: that is how Backstop knows it. */
-static int make_table(const struct proof *proof, const char *disk)
-{
-    TEXT_AUTO script = text_format("%s.table", disk);
-    TEXT_AUTO table = text_format("label: gpt\nlabel-id: " UUID "\n"
-                                  "start=%uMiB, size=%uMiB, type=uefi, uuid=" UUID "\n",
-                                  proof->fs->table_mib, proof->fs->mib);
-    TEXT_AUTO command = text_format("exec sfdisk -q '%s' <'%s'", disk, script);
-    const char *const argv[] = {"sh", "-c", command, NULL};
-    int error = file_write(script, table, strlen(table));
+    int error = recording_read(&proof->recording, base, size, &reason);
 
     if (error == 0)
-        error = run_tool(argv);
-    unlink(script);
-    return error;
-}
-
-static int make_file_system(const struct proof *proof, const char *disk)
-{
-    off_t size = (off_t)(proof->fs->table_mib + proof->fs->mib) * MIB;
-    const char *argv[16] = {NULL};
-    size_t count = 0;
-
-    for (; proof->fs->make[count] != NULL; count++)
-        argv[count] = proof->fs->make[count];
-    argv[count] = disk;
-    if (file_write(disk, "", 0) < 0 || truncate(disk, size) < 0 || run_tool(argv) < 0 ||
-        truncate(disk, size + MARGIN) < 0 ||
-        (proof->fs->table_mib > 0 && make_table(proof, disk) < 0)) {
-        fprintf(stderr, "rig: %s: cannot be made\n", disk);
-        return -EIO;
+        return 0;
+    if (proof->options->point != NULL) {
+        fprintf(stderr, "rig: blocks %s: %s; begin with: rig blocks %s\n", proof->fs->name,
+                reason != NULL ? reason : "no recording is kept", proof->fs->name);
+        return error;
     }
-    return 0;
-}
-
-static int copy_disk(const char *from, const char *to)
-{
-    const char *const argv[] = {"cp", "--sparse=always", from, to, NULL};
-
-    return run_tool(argv);
-}
-
-/* base.raw is there when all of it is. */
-static int record(struct proof *proof)
-{
-    TEXT_AUTO part = text_format("%s.part", proof->base);
-    TEXT_AUTO disk = text_format("%s/disk.raw", proof->dir);
-    struct lab_setup setup = {.dir = proof->options->lab,
-                              .role = "prepare",
-                              .file_system = proof->fs->name,
-                              .disk = part,
-                              .console = proof->console};
-    int error;
-
+    if (reason != NULL)
+        printf("blocks %s: %s; it is made anew\n", proof->fs->name, reason);
+    if (is_over(proof->options)) {
+        printf("LEFT blocks %s: not recorded, no time left\n", proof->fs->name);
+        return -ETIME;
+    }
     printf("blocks %s: recording\n", proof->fs->name);
     fflush(stdout);
-    error = directory_make(proof->dir);
+    error = recording_make(&proof->recording);
     if (error == 0)
-        error = make_file_system(proof, part);
-    if (error == 0)
-        error = run_role(proof, &setup);
-    if (error == 0)
-        error = copy_disk(part, disk);
-    setup.role = "record";
-    setup.disk = disk;
-    setup.log = proof->log;
-    if (error == 0)
-        error = run_role(proof, &setup);
-    unlink(disk);
-    return error == 0 && rename(part, proof->base) < 0 ? -errno : error;
+        error = recording_read(&proof->recording, base, size, &reason);
+    return error;
 }
 
-/* ---- what there is to replay ---- */
+/* The state that is asked for, and no other. */
+static int find_point(struct proof *proof)
+{
+    const char *name = strchr(proof->options->point, '/') + 1;
+    struct crashes *crashes = &proof->crashes;
+    int error;
+
+    crashes->items = calloc(1, sizeof *crashes->items);
+    if (crashes->items == NULL)
+        abort();
+    error = crash_parse(name, &proof->recording.writes, crashes->items);
+    crashes->count = error == 0;
+    if (error < 0)
+        fprintf(stderr, "rig: blocks %s: the recording has no state %s\n", proof->fs->name, name);
+    return error;
+}
 
 static int load(struct proof *proof)
 {
-    TEXT_AUTO reason = NULL;
+    uint8_t *base = NULL;
     size_t size = 0;
-    char *base = file_read(proof->base, &size);
-    int error = base != NULL ? writes_load(&proof->writes, proof->log, size, &reason) : -errno;
+    int error = take_recording(proof, &base, &size);
 
-    if (error == 0)
-        crashes_find(&proof->crashes, &proof->writes, (const uint8_t *)base, size,
+    if (error == 0 && proof->options->point != NULL)
+        error = find_point(proof);
+    else if (error == 0)
+        crashes_find(&proof->crashes, &proof->recording.writes, base, size,
                      (size_t)proof->options->states);
-    else
-        fprintf(stderr, "rig: %s\n", reason != NULL ? reason : proof->base);
     free(base);
+    return error;
+}
+
+/* Results are those of one recording, judged by one lab and one rig. */
+static int name_results(const struct proof *proof, char **file)
+{
+    struct hash *hash = hash_new();
+    char digest[HASH_TEXT_SIZE];
+    int error = hash_add_file(hash, "/proc/self/exe");
+
+    hash_add_text(hash, proof->recording.key);
+    hash_add_text(hash, proof->recording.digest);
+    hash_end(hash, digest);
+    *file = text_format("%s/points-%s-%.16s.jsonl", proof->options->out, proof->fs->name, digest);
+    return error;
+}
+
+/* A state looked at alone is not kept: points without a file. */
+static int open_results(struct proof *proof)
+{
+    TEXT_AUTO file = NULL;
+    int error;
+
+    if (proof->options->point != NULL)
+        return 0;
+    error = name_results(proof, &file);
+    if (error == 0 && proof->options->fresh)
+        error = file_write(file, "", 0);
+    if (error == 0)
+        error = points_open(&proof->points, file);
+    if (error < 0)
+        fprintf(stderr, "rig: %s: %s; remove it, and begin anew\n", file, strerror(-error));
     return error;
 }
 
@@ -277,7 +159,7 @@ static void describe(const struct proof *proof)
     const struct crashes *crashes = &proof->crashes;
 
     printf("blocks %s: %zu writes, %zu flushes; %zu distinct states:", proof->fs->name,
-           proof->writes.count, proof->writes.flush_count, crashes->count);
+           proof->recording.writes.count, proof->recording.writes.flush_count, crashes->count);
     for (enum crash_kind kind = 0; kind < CRASH_KINDS; kind++)
         printf("%s %zu of %zu %s", kind > 0 ? "," : "", crashes->distinct[kind],
                crashes->possible[kind], crash_kind_string(kind));
@@ -285,13 +167,11 @@ static void describe(const struct proof *proof)
     fflush(stdout);
 }
 
-static bool is_wanted(const struct proof *proof, const char *name)
+static bool is_known(const struct proof *proof, const char *name)
 {
     TEXT_AUTO id = point_id(proof, name);
 
-    if (proof->options->point != NULL)
-        return strcmp(proof->options->point, id) == 0;
-    return points_find(&proof->points, id) == NULL;
+    return points_find(&proof->points, id) != NULL;
 }
 
 /* The names of the states that are not yet known, one a line, filled up to whole sectors. */
@@ -306,7 +186,7 @@ static size_t write_names(const struct proof *proof)
         char name[CRASH_ID_SIZE];
 
         crash_format(&proof->crashes.items[i], name);
-        if (!is_wanted(proof, name))
+        if (is_known(proof, name))
             continue;
         used += (size_t)sprintf(text + used, "%s\n", name);
         count++;
@@ -320,14 +200,9 @@ static size_t write_names(const struct proof *proof)
 
 /* ---- the replay ---- */
 
-static bool is_over(const struct options *options)
-{
-    return clock_is_over(options->start, options->budget);
-}
-
 static bool is_enough(const struct proof *proof)
 {
-    return is_over(proof->options) || (proof->options->until_failed && proof->failed > 0);
+    return is_over(proof->options) || (proof->options->until_failed && proof->told > 0);
 }
 
 /* A torn write of its own metadata can keep a file system from coming up at all, before anything of
@@ -338,10 +213,17 @@ static enum point_result result_of(const struct proof *proof, const char *name, 
 
     if (strcmp(word, "good") == 0)
         return POINT_WELL;
-    return strcmp(word, "down") == 0 && crash_parse(name, &proof->writes, &crash) == 0 &&
-                   crash.torn > 0
+    return strcmp(word, "down") == 0 && crash_parse(name, &proof->recording.writes, &crash) == 0 &&
+                   crash_is_torn(&crash)
                ? POINT_APART
                : POINT_FAILED;
+}
+
+static void tell_failure(struct proof *proof, const char *id, const char *why)
+{
+    if (proof->told++ < FAILURES_TOLD)
+        printf("FAIL blocks %s: %s (again: rig blocks --point %s)\n", id, why, id);
+    fflush(stdout);
 }
 
 static void note(struct proof *proof, const char *name, enum point_result result, const char *why)
@@ -351,33 +233,27 @@ static void note(struct proof *proof, const char *name, enum point_result result
 
     if (error < 0)
         fprintf(stderr, "rig: %s: %s\n", proof->points.file, strerror(-error));
-    if (result != POINT_FAILED) {
-        if (proof->options->point != NULL)
-            printf("PASS blocks %s%s%s\n", id, result == POINT_APART ? " apart: " : "", why);
-        return;
-    }
-    proof->failed++;
-    if (proof->told++ < FAILURES_TOLD)
-        printf("FAIL blocks %s: %s (again: rig blocks --point %s)\n", id, why, id);
-    fflush(stdout);
+    if (result == POINT_FAILED)
+        tell_failure(proof, id, why);
+    else if (proof->options->point != NULL && result == POINT_WELL)
+        printf("PASS blocks %s\n", id);
 }
 
-/* "good NAME", "bad NAME WHY", "down NAME WHY"; false: another line. */
-static bool take_result(struct proof *proof, const char *line)
+/* "good NAME", "bad NAME WHY", "down NAME WHY"; any other line is passed over. */
+static void take_result(struct proof *proof, const char *line)
 {
     TEXT_AUTO word = text_copy(line);
     char *name = strchr(word, ' '), *why = name != NULL ? strchr(name + 1, ' ') : NULL;
 
     if (name == NULL)
-        return false;
+        return;
     *name++ = '\0';
     if (why != NULL)
         *why++ = '\0';
     if (strcmp(word, "good") != 0 && strcmp(word, "bad") != 0 && strcmp(word, "down") != 0)
-        return false;
+        return;
     note(proof, name, result_of(proof, name, word), why != NULL ? why : "");
     text_replace(&proof->running, NULL);
-    return true;
 }
 
 static bool take_replay(void *context, const char *line)
@@ -388,8 +264,10 @@ static bool take_replay(void *context, const char *line)
         proof->ready = true;
     else if (text_starts(line, "begin "))
         text_replace(&proof->running, text_copy(line + strlen("begin ")));
-    else if (!take_result(proof, line))
-        take_line(proof, line);
+    else if (text_starts(line, "broken"))
+        text_replace(&proof->broken, text_copy(line + strlen("broken")));
+    else
+        take_result(proof, line);
     return proof->running != NULL || !is_enough(proof);
 }
 
@@ -399,10 +277,10 @@ static int replay_once(struct proof *proof)
     struct lab_setup setup = {.dir = proof->options->lab,
                               .role = "replay",
                               .file_system = proof->fs->name,
-                              .disk = proof->base,
+                              .disk = proof->recording.base,
                               .read_only = true,
-                              .others = {proof->log, proof->names},
-                              .console = proof->console};
+                              .others = {proof->recording.log, proof->names},
+                              .console = proof->recording.console};
     int error;
 
     proof->ready = false;
@@ -412,7 +290,7 @@ static int replay_once(struct proof *proof)
     if (proof->running != NULL) {
         TEXT_AUTO id = text_copy(proof->running);
         TEXT_AUTO why = text_format("the machine %s (%s)",
-                                    error == -ETIMEDOUT ? "hung" : "went down", proof->console);
+                                    error == -ETIMEDOUT ? "hung" : "went down", setup.console);
 
         note(proof, id, POINT_FAILED, why);
         return 0;
@@ -423,7 +301,7 @@ static int replay_once(struct proof *proof)
             proof->broken != NULL ? proof->broken
             : error < 0           ? strerror(-error)
                                   : "it ended",
-            proof->console);
+            setup.console);
     return -EIO;
 }
 
@@ -434,83 +312,143 @@ static int replay(struct proof *proof)
 
     while (error == 0 && left > 0 && left < before && !is_enough(proof)) {
         error = replay_once(proof);
-        if (proof->options->point != NULL)
-            return error;
         before = left;
         left = write_names(proof);
     }
     return error;
 }
 
-static void add_up(const struct proof *proof, struct tally *tally)
+/* ---- what became of it ---- */
+
+static const struct point *result_at(const struct proof *proof, size_t i)
+{
+    char name[CRASH_ID_SIZE];
+    TEXT_AUTO id = NULL;
+
+    crash_format(&proof->crashes.items[i], name);
+    id = point_id(proof, name);
+    return points_find(&proof->points, id);
+}
+
+static struct block_tally add_up(const struct proof *proof)
+{
+    struct block_tally tally = {.points = proof->crashes.count};
+
+    for (size_t i = 0; i < proof->crashes.count; i++) {
+        const struct point *point = result_at(proof, i);
+
+        tally.well += point != NULL && point->result == POINT_WELL;
+        tally.apart += point != NULL && point->result == POINT_APART;
+        tally.left += point == NULL;
+    }
+    return tally;
+}
+
+static void tell_kept_failures(struct proof *proof)
 {
     for (size_t i = 0; i < proof->crashes.count; i++) {
-        char name[CRASH_ID_SIZE];
-        TEXT_AUTO id = NULL;
-        const struct point *point;
+        const struct point *point = result_at(proof, i);
 
-        crash_format(&proof->crashes.items[i], name);
-        id = point_id(proof, name);
-        point = points_find(&proof->points, id);
-        tally->points++;
-        tally->well += point != NULL && point->result == POINT_WELL;
-        tally->apart += point != NULL && point->result == POINT_APART;
-        tally->left += point == NULL;
+        if (point != NULL && point->result == POINT_FAILED)
+            tell_failure(proof, point->id, point->detail);
     }
+}
+
+static void tell(const struct proof *proof, const struct block_tally *tally)
+{
+    for (size_t i = 0; i < proof->crashes.count; i++) {
+        const struct point *point = result_at(proof, i);
+
+        if (point != NULL && point->result == POINT_APART)
+            printf("apart %s: %s\n", point->id, point->detail);
+    }
+    printf("blocks %s: %zu points, %zu ended well, %zu left out; %zu apart: torn so that the file "
+           "system itself does not come up\n",
+           proof->fs->name, tally->points, tally->well, tally->left, tally->apart);
+}
+
+char *blocks_complaint(const struct block_tally *tally, size_t least)
+{
+    if (tally->well + tally->left < least)
+        return text_format("%zu states that can be judged, and there must be %zu",
+                           tally->well + tally->left, least);
+    if (tally->apart * APART_SHARE > tally->points)
+        return text_format("%zu of %zu states are apart, more than one in %u", tally->apart,
+                           tally->points, APART_SHARE);
+    return NULL;
+}
+
+/* Fewer states, as they may be asked for, need not be so many. */
+static size_t least_of(const struct proof *proof)
+{
+    long states = proof->options->states;
+
+    return states == 0 || states >= STATES_WANTED ? proof->fs->least : 0;
+}
+
+static bool has_failed(const struct proof *proof, const struct block_tally *tally)
+{
+    TEXT_AUTO complaint = NULL;
+
+    if (tally->well + tally->apart + tally->left < tally->points)
+        return true;
+    if (proof->options->point == NULL)
+        complaint = blocks_complaint(tally, least_of(proof));
+    if (complaint != NULL)
+        printf("FAIL blocks %s: %s\n", proof->fs->name, complaint);
+    return complaint != NULL;
 }
 
 /* ---- all of them ---- */
 
+struct sum {
+    struct block_tally tally;
+    size_t passed, failed;
+};
+
 static int prove(struct proof *proof)
 {
-    bool recorded = access(proof->base, R_OK) == 0;
-    int error;
+    int error = load(proof);
 
-    if (!recorded && is_over(proof->options)) {
-        printf("LEFT blocks %s: not recorded, no time left\n", proof->fs->name);
-        return 0;
-    }
-    error = recorded ? 0 : record(proof);
     if (error == 0)
-        error = load(proof);
+        error = open_results(proof);
     if (error < 0)
         return error;
-    describe(proof);
+    if (proof->options->point == NULL)
+        describe(proof);
+    tell_kept_failures(proof);
     return replay(proof);
 }
 
-static int prove_one(const struct options *options, const struct block_fs *fs, struct tally *all,
-                     size_t *passed, size_t *failed)
+static void add(struct sum *sum, const struct proof *proof, int error)
 {
-    struct proof proof;
-    struct tally tally = {0};
-    int error = proof_open(&proof, options, fs);
+    struct block_tally tally = add_up(proof);
 
     if (error == 0)
-        error = prove(&proof);
-    add_up(&proof, &tally);
-    if (error == 0)
-        printf("blocks %s: %zu points, %zu ended well, %zu left out; %zu apart: torn so that the "
-               "file system itself does not come up\n",
-               fs->name, tally.points, tally.well, tally.left, tally.apart);
-    if (error < 0 || tally.well + tally.apart + tally.left < tally.points || proof.failed > 0)
-        ++*failed;
-    else if ((tally.points > 0 && tally.left == 0) || options->point != NULL)
-        ++*passed;
-    all->points += tally.points;
-    all->well += tally.well;
-    all->apart += tally.apart;
-    all->left += tally.left;
-    proof_close(&proof);
-    return error;
+        tell(proof, &tally);
+    if (error < 0 || has_failed(proof, &tally))
+        sum->failed++;
+    else if (tally.well > 0 && tally.left == 0)
+        sum->passed++;
+    sum->tally.points += tally.points;
+    sum->tally.well += tally.well;
+    sum->tally.apart += tally.apart;
+    sum->tally.left += tally.left;
 }
 
-static const struct block_fs *find_fs(const char *name)
+static void prove_one(const struct options *options, const struct block_fs *fs, struct sum *sum)
 {
-    for (size_t i = 0; i < FILE_SYSTEMS; i++)
-        if (strcmp(file_systems[i].name, name) == 0)
-            return &file_systems[i];
-    return NULL;
+    struct proof proof = {.options = options, .fs = fs};
+    int error = recording_open(&proof.recording, options->lab, options->out, fs);
+
+    if (error == 0 && options->fresh)
+        recording_forget(&proof.recording);
+    proof.names = text_format("%s/names", proof.recording.dir);
+    if (error == 0)
+        error = prove(&proof);
+    if (error != -ETIME)
+        add(sum, &proof, error);
+    proof_close(&proof);
 }
 
 static const struct block_fs *fs_of_point(const char *id)
@@ -521,7 +459,7 @@ static const struct block_fs *fs_of_point(const char *id)
     if (slash == NULL)
         return NULL;
     *slash = '\0';
-    return find_fs(name);
+    return block_fs_find(name);
 }
 
 static int wrong(const char *complaint)
@@ -566,10 +504,12 @@ static int parse(int argc, char **argv, struct options *options)
             return wrong("not an option");
     }
     for (int i = optind; i < argc; i++)
-        if (find_fs(argv[i]) == NULL)
+        if (block_fs_find(argv[i]) == NULL)
             return wrong("no file system of that name");
     if (options->point != NULL && (optind != argc || fs_of_point(options->point) == NULL))
         return wrong("--point takes an id as a failure names it, \"ext4/38-31\", and nothing else");
+    if (options->point != NULL && options->fresh)
+        return wrong("--point looks at what is kept, which --fresh forgets");
     return 0;
 }
 
@@ -589,8 +529,8 @@ int blocks_main(char *const words[])
                               .out = "build/proof/blocks",
                               .states = STATES_WANTED,
                               .start = clock_now()};
-    struct tally tally = {0};
-    size_t passed = 0, failed = 0;
+    struct sum sum = {0};
+    const struct block_fs *fs;
     int argc = 0, code;
 
     while (words[argc] != NULL)
@@ -599,11 +539,11 @@ int blocks_main(char *const words[])
     code = parse(argc + 1, (char **)(uintptr_t)(words - 1), &options);
     if (code != 0)
         return code;
-    for (size_t i = 0; i < FILE_SYSTEMS; i++)
-        if (is_asked(&options, &file_systems[i], words + optind - 1))
-            prove_one(&options, &file_systems[i], &tally, &passed, &failed);
-    printf("blocks: %zu points, %zu ended well, %zu left out; %zu apart\n", tally.points,
-           tally.well, tally.left, tally.apart);
-    printf("%zu passed, %zu failed\n", passed, failed);
-    return failed == 0 ? EXIT_PASSED : EXIT_FAILED;
+    for (size_t i = 0; (fs = block_fs_at(i)) != NULL; i++)
+        if (is_asked(&options, fs, words + optind - 1))
+            prove_one(&options, fs, &sum);
+    printf("blocks: %zu points, %zu ended well, %zu left out; %zu apart\n", sum.tally.points,
+           sum.tally.well, sum.tally.left, sum.tally.apart);
+    printf("%zu passed, %zu failed\n", sum.passed, sum.failed);
+    return sum.failed == 0 ? EXIT_PASSED : EXIT_FAILED;
 }

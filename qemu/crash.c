@@ -18,6 +18,8 @@ void crash_format(const struct crash *crash, char id[CRASH_ID_SIZE])
     for (unsigned i = 0; i < crash->odd_count; i++)
         used += snprintf(id + used, CRASH_ID_SIZE - (size_t)used, "%c%zu", crash->alone ? '+' : '-',
                          crash->odd[i]);
+    if (crash->part > 0)
+        snprintf(id + used, CRASH_ID_SIZE - (size_t)used, "t%zu", crash->part);
 }
 
 static bool take_number(const char **text, size_t *value)
@@ -32,27 +34,45 @@ static bool take_number(const char **text, size_t *value)
     return errno == 0;
 }
 
+/* "t8", or nothing. */
+static bool take_sectors(const char **text, size_t *sectors)
+{
+    if (**text != 't')
+        return true;
+    ++*text;
+    return take_number(text, sectors) && *sectors > 0;
+}
+
 static bool split(const char *text, struct crash *crash)
 {
-    if (!take_number(&text, &crash->count))
+    if (!take_number(&text, &crash->count) || !take_sectors(&text, &crash->torn))
         return false;
-    if (*text == 't') {
-        text++;
-        if (!take_number(&text, &crash->torn) || crash->torn == 0 || *text == '+')
-            return false;
-    }
     crash->alone = *text == '+';
     while (*text == (crash->alone ? '+' : '-') && crash->odd_count < CRASH_DEPTH) {
         text++;
         if (!take_number(&text, &crash->odd[crash->odd_count++]))
             return false;
     }
-    return *text == '\0';
+    if (crash->odd_count > 0 && !take_sectors(&text, &crash->part))
+        return false;
+    return *text == '\0' && (crash->torn == 0 || !crash->alone) &&
+           (crash->part == 0 || (crash->torn == 0 && crash->odd_count == 1));
 }
 
 size_t crash_issued(const struct crash *crash)
 {
     return crash->alone ? crash->odd[crash->odd_count - 1] : crash->count;
+}
+
+bool crash_is_torn(const struct crash *crash)
+{
+    return crash->torn > 0 || crash->part > 0;
+}
+
+/* Number `number` is there, and of so many sectors not all. */
+static bool has_part(const struct writes *log, size_t number, size_t sectors)
+{
+    return number > 0 && log->items[number - 1].size / DISK_SECTOR > sectors;
 }
 
 /* Odd ones ascend, and lie where no flush has made them durable. */
@@ -62,8 +82,7 @@ static bool is_allowed(const struct crash *crash, const struct writes *log)
 
     if (crash->count > log->count || issued > log->count)
         return false;
-    if (crash->torn > 0 &&
-        (crash->count == 0 || log->items[crash->count - 1].size / DISK_SECTOR <= crash->torn))
+    if (crash->torn > 0 && !has_part(log, crash->count, crash->torn))
         return false;
     if (crash->alone && crash->count != before)
         return false;
@@ -75,7 +94,9 @@ static bool is_allowed(const struct crash *crash, const struct writes *log)
             return false;
         before = crash->odd[i];
     }
-    return true;
+    /* the last one torn has a name already */
+    return crash->part == 0 ||
+           (has_part(log, crash->odd[0], crash->part) && (crash->alone || crash->odd[0] < issued));
 }
 
 int crash_parse(const char *id, const struct writes *log, struct crash *crash)
@@ -100,11 +121,17 @@ static bool is_odd(const struct crash *crash, size_t number)
     return false;
 }
 
-static bool arrived(const struct crash *crash, const struct writes *log, size_t number)
+/* How many bytes of it. */
+static size_t arrived(const struct crash *crash, const struct writes *log, size_t number)
 {
-    if (crash->alone)
-        return number <= crash->count || is_odd(crash, number) || log->items[number - 1].forced;
-    return !is_odd(crash, number);
+    const struct disk_write *write = &log->items[number - 1];
+    bool odd = is_odd(crash, number);
+
+    if (odd && crash->part > 0)
+        return crash->part * DISK_SECTOR;
+    if (crash->alone ? number > crash->count && !odd && !write->forced : odd)
+        return 0;
+    return crash->torn > 0 && number == crash->count ? crash->torn * DISK_SECTOR : write->size;
 }
 
 int crash_replay(const struct crash *crash, const struct writes *log,
@@ -114,11 +141,10 @@ int crash_replay(const struct crash *crash, const struct writes *log,
     int error = 0;
 
     for (size_t number = 1; number <= crash_issued(crash) && error == 0; number++) {
-        const struct disk_write *write = &log->items[number - 1];
-        bool torn = crash->torn > 0 && number == crash->count;
+        size_t size = arrived(crash, log, number);
 
-        if (arrived(crash, log, number))
-            error = put(context, write, torn ? crash->torn * DISK_SECTOR : write->size);
+        if (size > 0)
+            error = put(context, &log->items[number - 1], size);
     }
     return error;
 }
@@ -399,21 +425,70 @@ static size_t walk_torn(struct finding *finding, size_t from, size_t step)
     return at;
 }
 
+/* One that was issued before the last one, or came without those before it, torn behind any of its
+ * sectors. */
+static size_t walk_torn_within(struct finding *finding, size_t from, size_t step)
+{
+    size_t at = 0;
+
+    for (size_t n = 1; n <= finding->log->count; n++) {
+        size_t durable = writes_durable(finding->log, n);
+
+        for (size_t i = durable + 1; i <= n; i++)
+            for (size_t k = 1; k < finding->log->items[i - 1].size / DISK_SECTOR; k++, at++)
+                if (at % step == from)
+                    consider(finding, CRASH_TORN_WITHIN,
+                             &(struct crash){.count = i < n ? n : durable,
+                                             .odd = {i},
+                                             .odd_count = 1,
+                                             .alone = i == n,
+                                             .part = k});
+    }
+    return at;
+}
+
 #define SPREAD 32u
 
-/* Coarsely first: with each round as many again, lying between those before, until there are
- * enough. */
-static void find_more(struct finding *finding, enum crash_kind kind, size_t wanted,
-                      size_t (*walk)(struct finding *finding, size_t from, size_t step))
-{
-    size_t all = walk(finding, SIZE_MAX, SIZE_MAX), step = 1;
+struct more {
+    enum crash_kind kind;
+    size_t (*walk)(struct finding *finding, size_t from, size_t step);
+    size_t all, step, from;
+};
 
-    while (wanted > 0 && all / step > SPREAD)
-        step *= 2;
-    for (size_t from = 0; from < step; from++)
-        if (wanted == 0 || finding->crashes->count < wanted)
-            walk(finding, from, step);
-    finding->crashes->possible[kind] = all;
+static void measure(struct finding *finding, struct more *more, size_t wanted)
+{
+    more->all = more->walk(finding, SIZE_MAX, SIZE_MAX);
+    more->step = 1;
+    while (wanted > 0 && more->all / more->step > SPREAD)
+        more->step *= 2;
+}
+
+/* Coarsely first: with each round as many again of each sort, lying between those before, until
+ * there are enough. */
+static void find_more(struct finding *finding, size_t wanted)
+{
+    struct more sorts[] = {
+        {.kind = CRASH_PAIR, .walk = walk_pairs},
+        {.kind = CRASH_TORN_WITHOUT, .walk = walk_torn_without},
+        {.kind = CRASH_TORN_WITHIN, .walk = walk_torn_within},
+        {.kind = CRASH_TORN, .walk = walk_torn},
+    };
+    const size_t count = sizeof sorts / sizeof *sorts;
+    bool any = true;
+
+    for (size_t i = 0; i < count; i++)
+        measure(finding, &sorts[i], wanted);
+    while (any) {
+        any = false;
+        for (size_t i = 0; i < count; i++)
+            if (sorts[i].from < sorts[i].step &&
+                (wanted == 0 || finding->crashes->count < wanted)) {
+                sorts[i].walk(finding, sorts[i].from++, sorts[i].step);
+                any = true;
+            }
+    }
+    for (size_t i = 0; i < count; i++)
+        finding->crashes->possible[sorts[i].kind] = sorts[i].all;
 }
 
 void crashes_find(struct crashes *crashes, const struct writes *log, const uint8_t *base,
@@ -426,9 +501,7 @@ void crashes_find(struct crashes *crashes, const struct writes *log, const uint8
     find_prefixes(&finding);
     find_torn(&finding);
     find_single(&finding);
-    find_more(&finding, CRASH_PAIR, wanted, walk_pairs);
-    find_more(&finding, CRASH_TORN_WITHOUT, wanted, walk_torn_without);
-    find_more(&finding, CRASH_TORN, wanted, walk_torn);
+    find_more(&finding, wanted);
     image_close(&finding.image, log);
     free(finding.seen);
 }
@@ -454,6 +527,8 @@ const char *crash_kind_string(enum crash_kind kind)
         return "with a pair of writes missing or alone";
     case CRASH_TORN_WITHOUT:
         return "with one write missing and the last torn";
+    case CRASH_TORN_WITHIN:
+        return "with a write torn that others had overtaken, or that came alone";
     case CRASH_KINDS:
         break;
     }

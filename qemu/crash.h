@@ -11,8 +11,9 @@
  *   120-117    but for the 117th
  *   120-113-117
  *   120t8-117
+ *   120-117t8  but for the 117th, of which the first 8 sectors arrived
  *   110+117    of the first 110 all, of those after them, which no flush has followed, only this
- * one 110+113+117
+ * one 110+113+117 110+117t8
  */
 #ifndef BACKSTOP_RIG_CRASH_H
 #define BACKSTOP_RIG_CRASH_H
@@ -28,6 +29,7 @@ struct crash {
     size_t odd[CRASH_DEPTH]; /* numbers of the writes that are missing, or came alone */
     unsigned odd_count;
     bool alone;
+    size_t part; /* sectors of a single odd one that arrived; 0: none of a missing one, else all */
 };
 
 #define CRASH_ID_SIZE 80u
@@ -36,6 +38,8 @@ void crash_format(const struct crash *crash, char id[CRASH_ID_SIZE]);
 int crash_parse(const char *id, const struct writes *log, struct crash *crash);
 /* Writes that had been issued when the power went. */
 size_t crash_issued(const struct crash *crash);
+/* Of one of them a part arrived. */
+bool crash_is_torn(const struct crash *crash);
 
 /* Calls `put` for each write that arrived, in order, with how much of it did; stops at its first
  * error. */
@@ -50,6 +54,7 @@ enum crash_kind {
     CRASH_ALONE,
     CRASH_PAIR,
     CRASH_TORN_WITHOUT,
+    CRASH_TORN_WITHIN,
     CRASH_KINDS
 };
 const char *crash_kind_string(enum crash_kind kind);
@@ -64,8 +69,9 @@ struct crashes {
 /*
  * All prefixes, single writes missing from any prefix, single writes that arrived alone, and the
  * last write torn behind its first sector, in its middle and before its last; while there are fewer
- * than `wanted` states in all (0: every one) pairs of both sorts, then the last write torn and
- * another missing, then the last write torn anywhere, evenly spread. `base`: what a disk of
+ * than `wanted` states in all (0: every one), in turns and each sort evenly spread over the log:
+ * pairs missing or alone; the last write torn and another missing; one torn anywhere that later
+ * ones have overtaken, or that came alone; the last one torn anywhere. `base`: what a disk of
  * base_size bytes held before.
  */
 void crashes_find(struct crashes *crashes, const struct writes *log, const uint8_t *base,

@@ -194,31 +194,5 @@ static int append_point(const char *file, const char *id, enum point_result resu
 int points_add(struct points *points, const char *id, enum point_result result, const char *detail)
 {
     remember(points, id, result, detail);
-    return append_point(points->file, id, result, detail);
-}
-
-static int write_others(const struct points *points, const char *file, const char *start)
-{
-    int error = file_write(file, "", 0);
-
-    for (size_t i = 0; i < points->count && error == 0; i++)
-        if (!text_starts(points->items[i].id, start))
-            error = append_point(file, points->items[i].id, points->items[i].result,
-                                 points->items[i].detail);
-    return error;
-}
-
-int points_forget(const char *file, const char *group)
-{
-    TEXT_AUTO start = text_format("%s/", group);
-    TEXT_AUTO part = text_format("%s.part", file);
-    struct points points;
-    int error = points_open(&points, file);
-
-    if (error == 0)
-        error = write_others(&points, part, start);
-    if (error == 0 && rename(part, file) < 0)
-        error = -errno;
-    points_close(&points);
-    return error;
+    return points->file == NULL ? 0 : append_point(points->file, id, result, detail);
 }

@@ -46,9 +46,8 @@ struct points {
 int points_open(struct points *points, const char *file);
 void points_close(struct points *points);
 const struct point *points_find(const struct points *points, const char *id);
-/* Appends; the result of an id that is there already is replaced. 0 or -errno. */
+/* Appends, where there is a file (points_open() was called); the result of an id that is there
+ * already is replaced. 0 or -errno. */
 int points_add(struct points *points, const char *id, enum point_result result, const char *detail);
-/* Takes out of the file all whose id begins with "GROUP/". 0 or -errno. */
-int points_forget(const char *file, const char *group);
 
 #endif

@@ -35,7 +35,7 @@ struct result {
 struct layer {
     char *name;
     size_t points, passed, failed;
-    size_t apart;                 /* at which the firmware itself does not start: "firmware" */
+    size_t apart;                 /* at which the firmware or file system itself does not come up */
     struct json_object *failures; /* array of their lines, at most LAYER_FAILURES_MAX */
 };
 

@@ -196,7 +196,9 @@ static void layer_section(FILE *file, const struct layer *layer)
            layer->name, layer->points, layer->passed, layer->failed > 0 ? "failed" : "",
            layer->failed);
     if (layer->apart > 0)
-        markup(file, "<p>At %zu of them the firmware itself does not start.</p>\n", layer->apart);
+        markup(file,
+               "<p>At %zu of them the firmware, or the file system, itself does not come up.</p>\n",
+               layer->apart);
     if (layer->failed > 0)
         fputs(
             "<details open><summary>Points that did not end well</summary><ul class=\"points\">\n",

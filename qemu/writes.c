@@ -83,3 +83,20 @@ size_t writes_durable(const struct writes *writes, size_t count)
         durable = writes->flushes[i];
     return durable;
 }
+
+size_t writes_mark(const struct writes *writes, uint64_t disk_size)
+{
+    uint64_t place = disk_size - DISK_MARGIN;
+
+    for (size_t i = 0; i < writes->count; i++)
+        if (writes->items[i].offset <= place &&
+            place - writes->items[i].offset < writes->items[i].size)
+            return i + 1;
+    return 0;
+}
+
+void writes_apply(const struct writes *writes, uint8_t *disk)
+{
+    for (size_t i = 0; i < writes->count; i++)
+        memcpy(disk + writes->items[i].offset, writes->items[i].bytes, writes->items[i].size);
+}

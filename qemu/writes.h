@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define DISK_SECTOR 512u
+#define DISK_MARGIN 1048576u /* of the lab's disks, behind the file system */
 
 struct disk_write {
     uint64_t offset; /* bytes, of whole sectors */
@@ -36,5 +37,11 @@ void writes_free(struct writes *writes);
 /* How many of the first `count` writes had been made durable before the last of them was answered:
  * while no more than `count` were issued, none of these can be missing. */
 size_t writes_durable(const struct writes *writes, size_t count);
+
+/* The number, from 1, of the write that says that the act has ended: the first to the first sector
+ * of the margin. 0: there is none. */
+size_t writes_mark(const struct writes *writes, uint64_t disk_size);
+/* Makes them all on a disk of that size, in memory. */
+void writes_apply(const struct writes *writes, uint8_t *disk);
 
 #endif

@@ -8,68 +8,9 @@
 #include <cmocka.h>
 
 #include "../qemu/crash.h"
-#include "scratch.h"
+#include "logrows.h"
 
 #define DISK (64u * DISK_SECTOR)
-
-/* ---- a log, as a table ---- */
-
-enum { WRITE, FUA, FLUSH, DISCARD };
-
-struct row {
-    int what;
-    uint64_t sector;
-    unsigned sectors;
-    char byte;
-};
-
-static void put64(FILE *file, uint64_t value)
-{
-    for (unsigned i = 0; i < 8; i++)
-        fputc((int)(value >> 8 * i & 0xff), file);
-}
-
-static void fill(FILE *file, int byte, size_t size)
-{
-    while (size-- > 0)
-        fputc(byte, file);
-}
-
-static void write_row(FILE *file, const struct row *row)
-{
-    static const uint64_t flags[] = {0, 2, 1, 4};
-
-    put64(file, row->sector);
-    put64(file, row->sectors);
-    put64(file, flags[row->what]);
-    put64(file, 0);
-    fill(file, 0, DISK_SECTOR - 32);
-    if (row->what == WRITE || row->what == FUA)
-        fill(file, row->byte, row->sectors * DISK_SECTOR);
-}
-
-static const char *log_path(void)
-{
-    static char path[128];
-
-    snprintf(path, sizeof path, "%s/log", scratch);
-    return path;
-}
-
-static void write_log(const struct row *rows, size_t count)
-{
-    FILE *file = fopen(log_path(), "w");
-
-    assert_non_null(file);
-    put64(file, 0x6a736677736872u);
-    put64(file, 1);
-    put64(file, 0);
-    put64(file, DISK_SECTOR);
-    fill(file, 0, DISK_SECTOR - 32);
-    for (size_t i = 0; i < count; i++)
-        write_row(file, &rows[i]);
-    fclose(file);
-}
 
 static struct writes loaded(const struct row *rows, size_t count)
 {
@@ -163,22 +104,49 @@ static void names_and_back(void **state)
         int error;
         size_t issued;
     } rows[] = {
-        {"0", 0, 0},           {"5", 0, 5},
-        {"6", -ERANGE, 0},     {"2t1", 0, 2},
-        {"2t2", -ERANGE, 0},   {"1t1", -ERANGE, 0},
-        {"0t1", -ERANGE, 0},   {"3-1", 0, 3},
-        {"3-1-2", 0, 3},       {"3-2-1", -ERANGE, 0},
-        {"5-4", 0, 5},         {"5-3", -ERANGE, 0},
-        {"5-6", -ERANGE, 0},   {"0+2", 0, 2},
-        {"0+1+3", 0, 3},       {"3+5", 0, 5},
-        {"3+3", -ERANGE, 0},   {"2+5", -ERANGE, 0},
-        {"0+6", -ERANGE, 0},   {"", -EINVAL, 0},
-        {"x", -EINVAL, 0},     {"3-", -EINVAL, 0},
-        {"3-1+2", -EINVAL, 0}, {"3 ", -EINVAL, 0},
-        {"-1", -EINVAL, 0},    {"3-1-2-3", -EINVAL, 0},
-        {"2t", -EINVAL, 0},    {"2t0", -EINVAL, 0},
-        {"2t1-1", 0, 2},       {"2t1-2", -ERANGE, 0},
-        {"2t1+1", -EINVAL, 0}, {"99999999999999999999", -EINVAL, 0},
+        {"0", 0, 0},
+        {"5", 0, 5},
+        {"6", -ERANGE, 0},
+        {"2t1", 0, 2},
+        {"2t2", -ERANGE, 0},
+        {"1t1", -ERANGE, 0},
+        {"0t1", -ERANGE, 0},
+        {"3-1", 0, 3},
+        {"3-1-2", 0, 3},
+        {"3-2-1", -ERANGE, 0},
+        {"5-4", 0, 5},
+        {"5-3", -ERANGE, 0},
+        {"5-6", -ERANGE, 0},
+        {"0+2", 0, 2},
+        {"0+1+3", 0, 3},
+        {"3+5", 0, 5},
+        {"3+3", -ERANGE, 0},
+        {"2+5", -ERANGE, 0},
+        {"0+6", -ERANGE, 0},
+        {"", -EINVAL, 0},
+        {"x", -EINVAL, 0},
+        {"3-", -EINVAL, 0},
+        {"3-1+2", -EINVAL, 0},
+        {"3 ", -EINVAL, 0},
+        {"-1", -EINVAL, 0},
+        {"3-1-2-3", -EINVAL, 0},
+        {"2t", -EINVAL, 0},
+        {"2t0", -EINVAL, 0},
+        {"2t1-1", 0, 2},
+        {"2t1-2", -ERANGE, 0},
+        {"2t1+1", -EINVAL, 0},
+        {"99999999999999999999", -EINVAL, 0},
+        {"3-2t1", 0, 3},
+        {"0+2t1", 0, 2},
+        {"3-2t2", -ERANGE, 0},
+        {"3-1t1", -ERANGE, 0},
+        {"2-2t1", -ERANGE, 0}, /* 2t1 */
+        {"5-2t1", -ERANGE, 0},
+        {"3-2t0", -EINVAL, 0},
+        {"3-2t", -EINVAL, 0},
+        {"3-1-2t1", -EINVAL, 0},
+        {"3-2t1-3", -EINVAL, 0},
+        {"2t1-2t1", -EINVAL, 0},
     };
     struct writes writes = loaded(two_windows, TWO_WINDOWS);
 
@@ -229,7 +197,7 @@ static void what_states_hold(void **state)
         {"0", "....."},   {"1", "a...."},     {"2", "abb.."},     {"2t1", "ab..."},
         {"3-2", "a..c."}, {"3-1-2", "...c."}, {"0+2", ".bb.."},   {"0+1+3", "a..c."},
         {"5", "dbbce"},   {"5-4", "abbce"},   {"5-4-5", "abbc."}, {"2t1-1", ".b..."},
-        {"3+5", "abbce"},
+        {"3+5", "abbce"}, {"3-2t1", "ab.c."}, {"0+2t1", ".b..."},
     };
     struct writes writes = loaded(two_windows, TWO_WINDOWS);
 
@@ -274,7 +242,35 @@ static void all_states_once(void **state)
     assert_int_equal(crashes.distinct[CRASH_ALONE], 1);
     assert_int_equal(crashes.distinct[CRASH_PAIR], 0);         /* 3-1-2 is 0+3 */
     assert_int_equal(crashes.distinct[CRASH_TORN_WITHOUT], 1); /* half of b, without a */
-    assert_int_equal(crashes.count, 8 + 2 + 3);
+    /* half of b, with a and c; half of b with c alone is in no sort */
+    assert_int_equal(crashes.distinct[CRASH_TORN_WITHIN], 1);
+    assert_int_equal(crashes.count, 8 + 2 + 4);
+    crashes_free(&crashes);
+    writes_free(&writes);
+}
+
+/* Three writes of four sectors, no flush; xyz: how much of each arrived, k being 1, 2 or 3. By
+ * hand: 000 400 440 444; k00 4k0 44k; 040 044 404; 004; 0k0 04k 40k; k40 k44 4k4 00k. */
+static void torn_in_every_place(void **state)
+{
+    const struct row rows[] = {{WRITE, 0, 4, 'a'}, {WRITE, 4, 4, 'b'}, {WRITE, 8, 4, 'c'}};
+    struct writes writes = loaded(rows, 3);
+    static uint8_t base[DISK];
+    struct crashes crashes;
+    size_t torn = 0;
+
+    (void)state;
+    crashes_find(&crashes, &writes, base, sizeof base, 0);
+    assert_int_equal(crashes.distinct[CRASH_PREFIX], 4);
+    assert_int_equal(crashes.distinct[CRASH_TORN], 9);
+    assert_int_equal(crashes.distinct[CRASH_WITHOUT_ONE], 3);
+    assert_int_equal(crashes.distinct[CRASH_ALONE], 1);
+    assert_int_equal(crashes.distinct[CRASH_PAIR], 0);
+    assert_int_equal(crashes.distinct[CRASH_TORN_WITHOUT], 9);
+    assert_int_equal(crashes.distinct[CRASH_TORN_WITHIN], 12);
+    for (size_t i = 0; i < crashes.count; i++)
+        torn += crash_is_torn(&crashes.items[i]);
+    assert_int_equal(torn, 9 + 9 + 12);
     crashes_free(&crashes);
     writes_free(&writes);
 }
@@ -330,7 +326,7 @@ int main(void)
         cmocka_unit_test(damaged_logs),        cmocka_unit_test(names_and_back),
         cmocka_unit_test(what_states_hold),    cmocka_unit_test(forced_writes_stay),
         cmocka_unit_test(all_states_once),     cmocka_unit_test(what_is_there_already),
-        cmocka_unit_test(pairs_up_to_a_count),
+        cmocka_unit_test(pairs_up_to_a_count), cmocka_unit_test(torn_in_every_place),
     };
 
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -30,7 +30,6 @@
 
 #define ROOT "/mnt"
 #define DATA "/dev/vda"
-#define MARGIN 1048576u /* of the disk, behind the file system */
 
 static const char *const repair_ext4[] = {"/bin/e2fsck", "-p", SCRATCH_DEVICE, NULL};
 static const char *const repair_vfat[] = {"/bin/fsck.fat", "-a", SCRATCH_DEVICE "p1", NULL};
@@ -214,7 +213,7 @@ static char *mark_end(void)
         "Backstop's lab: the act has ended";
     int fd = open(DATA, O_WRONLY | O_DIRECT | O_CLOEXEC);
     off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-    ssize_t put = size < 0 ? -1 : pwrite(fd, sector, DISK_SECTOR, size - MARGIN);
+    ssize_t put = size < 0 ? -1 : pwrite(fd, sector, DISK_SECTOR, size - DISK_MARGIN);
     char *complaint = put == DISK_SECTOR ? NULL : text_format(DATA ": %s", strerror(errno));
 
     if (fd >= 0)
@@ -269,11 +268,7 @@ static char *go_on(const struct subject *subject, bool done)
 /* The act had ended when power went: its mark had been written. */
 static bool had_ended(const struct scratch *scratch, const struct crash *crash)
 {
-    size_t mark = 0;
-
-    while (mark < scratch->log.count && scratch->log.items[mark].offset < scratch->size - MARGIN)
-        mark++;
-    return crash_issued(crash) > mark;
+    return crash_issued(crash) >= writes_mark(&scratch->log, scratch->size);
 }
 
 static char *perform(const struct file_system *fs, const struct scratch *scratch,
@@ -339,6 +334,8 @@ static char *replay(const struct file_system *fs)
     size_t size = 0;
     char *names = (char *)device_read("/dev/vdc", &size);
 
+    if (complaint == NULL && writes_mark(&scratch.log, scratch.size) == 0)
+        complaint = text_copy("the log does not say where the act had ended");
     if (complaint == NULL)
         complaint =
             names == NULL ? text_format("/dev/vdc: %s", strerror(errno)) : learn(fs, &scratch);
