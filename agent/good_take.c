@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "awake.h"
 #include "good.h"
 #include "good_files.h"
 #include "good_wounds.h"
@@ -79,7 +79,6 @@ static int prove_by_start(struct taking *taking)
 static int prove_by_soak(struct taking *taking)
 {
     uint64_t *wanted;
-    struct timespec clock;
     int run, error;
 
     if (!taking->started || !taking->place->live)
@@ -90,11 +89,9 @@ static int prove_by_soak(struct taking *taking)
     for (size_t i = 0; i < taking->now.count; i++)
         if (!taking->proven[i])
             wanted[i] = taking->sets->items[taking->now.entries[i].set].soak;
-    clock_gettime(CLOCK_BOOTTIME, &clock);
     run = place_openat(taking->place, RUN_DIR, O_RDONLY | O_DIRECTORY, 0, true);
-    error = run < 0
-                ? run
-                : soak_update(run, &taking->now, wanted, (uint64_t)clock.tv_sec, taking->proven);
+    error = run < 0 ? run
+                    : soak_update(run, &taking->now, wanted, awake_us() / 1000000, taking->proven);
     if (error)
         diag_report(taking->diag, DIAG_WARNING,
                     RUN_DIR "/" SOAK_NAME ": %s; files that arrived in this boot wait for the next",

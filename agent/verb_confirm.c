@@ -3,19 +3,15 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "awake.h"
 #include "confirm.h"
 #include "health.h"
 #include "notify.h"
@@ -72,37 +68,6 @@ static bool parse_words(int argc, char **argv, struct confirm_words *words, stru
     return false;
 }
 
-/* True when the time is over; false if the service is told to stop before. On a failure to wait the
- * time counts as over. */
-static bool wait_stable(unsigned seconds, struct diag *diag)
-{
-    struct itimerspec limit = {.it_value.tv_sec = (time_t)seconds};
-    struct pollfd wait[2] = {{.events = POLLIN}, {.events = POLLIN}};
-    sigset_t ends;
-    bool over = true;
-
-    if (seconds == 0)
-        return true;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    sigprocmask(SIG_BLOCK, &ends, NULL);
-    wait[0].fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC);
-    wait[1].fd = signalfd(-1, &ends, SFD_CLOEXEC);
-    if (wait[0].fd < 0 || wait[1].fd < 0 || timerfd_settime(wait[0].fd, 0, &limit, NULL) < 0) {
-        diag_report(diag, DIAG_WARNING, "cannot wait for the stability time: %s", strerror(errno));
-    } else {
-        while (poll(wait, 2, -1) < 0 && errno == EINTR)
-            ;
-        over = wait[1].revents == 0;
-    }
-    for (int i = 0; i < 2; i++)
-        if (wait[i].fd >= 0)
-            close(wait[i].fd);
-    sigprocmask(SIG_UNBLOCK, &ends, NULL);
-    return over;
-}
-
 static bool run_systemctl(const char *option)
 {
     pid_t pid = fork();
@@ -139,7 +104,7 @@ static int good(struct confirm *confirm, const struct confirm_words *words)
         notify(NOTICE_SAFE_MODE, &confirm->boot, NULL);
     if (confirm->boot.ticket_state == RECORD_VALID && confirm->boot.ticket.stored == STORED_NOWHERE)
         notify(NOTICE_UNCOUNTED, &confirm->boot, NULL);
-    if (!words->now && !wait_stable(confirm->policy.stability, confirm->diag))
+    if (!words->now && !awake_wait(confirm->policy.stability, confirm->diag))
         return 0;
     /* what was receipted or asked for while we waited */
     this_boot_probe(confirm->run_dir, &confirm->boot);
@@ -157,14 +122,6 @@ static int good(struct confirm *confirm, const struct confirm_words *words)
     return error;
 }
 
-static uint64_t monotonic_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 /* Returns when the boot has had all its time, or has proved good; or why it cannot prove good. */
 static const char *wait_patiently(struct confirm *confirm)
 {
@@ -173,7 +130,7 @@ static const char *wait_patiently(struct confirm *confirm)
         .cgroup = "/sys/fs/cgroup/system.slice",
         .proc = "/proc",
     };
-    uint64_t begun = monotonic_us(), now = begun;
+    uint64_t begun = awake_us(), now = begun;
 
     while (!confirm_is_good(confirm)) {
         struct waiting waiting;
@@ -189,7 +146,7 @@ static const char *wait_patiently(struct confirm *confirm)
         if (seconds == 0)
             return NULL;
         sleep(seconds);
-        now = monotonic_us();
+        now = awake_us();
         this_boot_probe(confirm->run_dir, &confirm->boot);
     }
     return NULL;
