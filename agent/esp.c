@@ -548,42 +548,63 @@ static bool loader_partuuid(char out[37])
     return length == 36;
 }
 
+/* Takes fd, which may be -errno. */
+static int take_root(struct esp *esp, int fd, const char *path)
+{
+    if (fd < 0)
+        return fd;
+    esp->path = strdup(path);
+    if (!esp->path) {
+        close(fd);
+        return -ENOMEM;
+    }
+    esp->fd = fd;
+    return 0;
+}
+
 static int open_directory(struct esp *esp, const char *path)
 {
-    esp->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (esp->fd < 0)
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return take_root(esp, fd < 0 ? -errno : fd, path);
+}
+
+static int make_mount(int context, const char *device, const char *option, const char *value)
+{
+    int mount;
+
+    if (fsconfig(context, FSCONFIG_SET_STRING, "source", device, 0) < 0 ||
+        fsconfig(context, FSCONFIG_SET_STRING, option, value, 0) < 0 ||
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return -errno;
-    esp->path = strdup(path);
-    if (esp->path)
-        return 0;
-    close(esp->fd);
-    esp->fd = -1;
-    return -ENOMEM;
+    mount =
+        fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    return mount < 0 ? -errno : mount;
+}
+
+int esp_mount(const char *device, const char *type, const char *option, const char *value)
+{
+    int context = fsopen(type, FSOPEN_CLOEXEC), mount, fd;
+
+    if (context < 0)
+        return -errno;
+    mount = make_mount(context, device, option, value);
+    close(context);
+    if (mount < 0)
+        return mount;
+    /* what fsmount gives is O_PATH; this one keeps the mount alive by itself */
+    fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        fd = -errno;
+    close(mount);
+    return fd;
 }
 
 static int mount_here(struct esp *esp)
 {
-    char path[] = RUN_DIR "/esp-XXXXXX";
-    int error;
+    const char *device = esp->partition.device;
 
-    if (mkdir(RUN_DIR, 0755) < 0 && errno != EEXIST)
-        return -errno;
-    if (!mkdtemp(path))
-        return -errno;
-    if (mount(esp->partition.device, path, "vfat", MS_NOSUID | MS_NODEV | MS_NOEXEC, "umask=0077") <
-        0) {
-        error = -errno;
-        rmdir(path);
-        return error;
-    }
-    error = open_directory(esp, path);
-    if (error) {
-        umount2(path, MNT_DETACH);
-        rmdir(path);
-        return error;
-    }
-    esp->mounted_here = true;
-    return 0;
+    return take_root(esp, esp_mount(device, "vfat", "umask", "0077"), device);
 }
 
 static bool is_installed(const struct esp *esp)
@@ -711,10 +732,6 @@ void esp_close(struct esp *esp)
 {
     if (esp->fd >= 0)
         close(esp->fd);
-    if (esp->mounted_here && esp->path) {
-        umount2(esp->path, MNT_DETACH);
-        rmdir(esp->path);
-    }
     free(esp->path);
     *esp = (struct esp){.fd = -1};
 }

@@ -49,9 +49,8 @@ struct partition {
 
 struct esp {
     int fd;                     /* its root directory */
-    char *path;                 /* where that is reachable now, for messages */
+    char *path;                 /* where that is mounted, or its device; for messages */
     struct partition partition; /* .device "" for a directory given by hand */
-    bool mounted_here;          /* unmounted again by esp_close */
 };
 
 struct esp_query {
@@ -62,13 +61,19 @@ struct esp_query {
 
 /*
  * The ESP, best first: the one that this boot's loader came from (LoaderDevicePartUUID), then
- * `preferred`, then one that is mounted, then any. Not mounted: mounted on a directory of its own
- * beneath RUN_DIR. In a chroot only what is mounted there counts: the host's ESP is none of ours.
- * 0; -ENOENT if there is none; -errno. Failures are reported with what to do.
+ * `preferred`, then one that is mounted, then any. Not mounted: esp_mount(). In a chroot only what
+ * is mounted there counts: the host's ESP is none of ours. 0; -ENOENT if there is none; -errno.
+ * Failures are reported with what to do.
  */
 int esp_open(const struct place *place, const struct esp_query *query, struct esp *esp,
              struct diag *diag);
 void esp_close(struct esp *esp);
+/*
+ * The root directory of a file system that is mounted nowhere: nobody else sees it, nothing can
+ * delete by way of it, and it is gone with this fd, however the process ends. One option and its
+ * value. Linux 5.2. fd or -errno.
+ */
+int esp_mount(const char *device, const char *type, const char *option, const char *value);
 
 /* True in a chroot, or where that cannot be known. */
 bool esp_in_chroot(void);

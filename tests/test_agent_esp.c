@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #include "esp.h"
@@ -255,6 +256,52 @@ static void a_directory_that_is_not_there_is_said_so(void **state)
     assert_int_equal(diag.errors, 1);
 }
 
+static size_t count_mounts(void)
+{
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    size_t count = 0;
+    int c;
+
+    assert_non_null(file);
+    while ((c = fgetc(file)) != EOF)
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+/* So no rm -rf of anybody's comes upon what is on it, also where this process is killed. */
+static void a_file_system_is_reached_without_being_mounted_anywhere(void **state)
+{
+    size_t mounts = count_mounts();
+    int fd = esp_mount("none", "tmpfs", "mode", "0700"), file;
+    struct statvfs flags;
+    struct stat root;
+
+    (void)state;
+    if (fd == -EPERM) {
+        print_message("needs root to mount\n");
+        skip();
+    }
+    assert_true(fd >= 0);
+    assert_int_equal(count_mounts(), mounts);
+    assert_int_equal(fstat(fd, &root), 0);
+    assert_int_equal(root.st_mode & 07777, 0700);
+    assert_int_equal(fstatvfs(fd, &flags), 0);
+    assert_int_equal(flags.f_flag & (ST_NOSUID | ST_NODEV | ST_NOEXEC),
+                     ST_NOSUID | ST_NODEV | ST_NOEXEC);
+    assert_int_equal(mkdirat(fd, "EFI", 0700), 0);
+    file = openat(fd, "EFI/new", O_WRONLY | O_CREAT, 0600);
+    assert_true(file >= 0);
+    assert_int_equal(fsync(file), 0);
+    close(file);
+    assert_int_equal(renameat(fd, "EFI/new", fd, "EFI/stage"), 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(faccessat(fd, "EFI/stage", F_OK, 0), 0);
+    close(fd);
+    assert_int_equal(esp_mount("none", "no-such-type", "mode", "0700"), -ENODEV);
+    assert_int_equal(esp_mount("none", "tmpfs", "no-such-option", "1"), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_same_receipt_is_not_written_again, begin, end),
         cmocka_unit_test(mount_lines),
         cmocka_unit_test(the_best_esp_comes_first),
+        cmocka_unit_test(a_file_system_is_reached_without_being_mounted_anywhere),
         cmocka_unit_test_setup_teardown(a_directory_that_is_not_there_is_said_so, begin, end),
     };
 
