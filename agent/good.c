@@ -142,7 +142,7 @@ int good_load_newest(const struct place *place, struct inventory *good, struct d
     return error == 0 || error == -ENOMEM ? error : -ENOENT;
 }
 
-int good_write(const struct place *place, const struct inventory *good)
+int good_write(const struct place *place, const struct inventory *good, struct diag *diag)
 {
     int fd = open_generations(place), error;
     char name[NAME_SIZE];
@@ -150,7 +150,7 @@ int good_write(const struct place *place, const struct inventory *good)
     if (fd < 0)
         return fd;
     manifest_name(good->generation, name);
-    error = manifest_write(fd, name, good);
+    error = manifest_replace(fd, name, good, diag);
     close(fd);
     return error;
 }

@@ -461,7 +461,7 @@ static int write_generation(struct taking *taking, const struct policy *policy)
     if (error)
         return error;
     if (!taking->result.unchanged || !same_lists(taking, entry_same_identity))
-        error = good_write(taking->place, made);
+        error = good_write(taking->place, made, taking->diag);
     if (error)
         return error;
     taking->result.generation = made->generation;

@@ -16,6 +16,9 @@
 /* Names that begin so are Backstop's own, wherever they are: never listed, never descended into. */
 #define OWN_NAME_PREFIX ".backstop-"
 
+/* Of a path, and of a link's target, with its NUL: what openat2(2) takes at once. */
+#define PATH_SIZE_MAX 4096
+
 enum entry_type { ENTRY_FILE = 'f', ENTRY_DIR = 'd', ENTRY_LINK = 'l', ENTRY_OTHER = 'o' };
 
 struct entry {
@@ -41,7 +44,7 @@ struct inventory {
     size_t set_count;
     uint32_t generation; /* of a manifest; 0 for one just taken */
     uint32_t boot;       /* boot number in which it was taken; 0: not known */
-    char **unread;       /* directories that could not be read: nothing is known of what is there */
+    char **unread;       /* what could not be read, mostly directories: nothing is known of these */
     size_t unread_count;
     void *arena; /* owner of every string above */
 };

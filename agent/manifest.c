@@ -14,7 +14,6 @@
 #define TRAILER_SIZE (7 + 2 * SHA256_SIZE + 1)
 #define LINE_MIN 31     /* of an entry: 15 tabs, the shortest path, numbers */
 #define NUMBERS_MAX 256 /* all numbers and tabs of a line */
-#define PATH_SIZE_MAX 4096
 
 /* ---- writing ---- */
 
@@ -169,19 +168,6 @@ int manifest_format(const struct inventory *inventory, char **text, size_t *size
     return 0;
 }
 
-int manifest_write(int dir_fd, const char *name, const struct inventory *inventory)
-{
-    char *text;
-    size_t size;
-    int error = manifest_format(inventory, &text, &size);
-
-    if (error)
-        return error;
-    error = io_write_atomic(dir_fd, name, text, size, 0600);
-    free(text);
-    return error;
-}
-
 /* ---- reading ---- */
 
 struct reader {
@@ -190,14 +176,14 @@ struct reader {
     bool ended;                  /* and that field was its last */
     char *strings;               /* room for every escaped string of the text, unescaped */
     struct inventory *inventory;
+    const char *remedy;
     struct diag *diag;
 };
 
 static int refuse(const struct reader *reader, const char *why)
 {
-    diag_report(reader->diag, DIAG_ERROR,
-                "%s:%zu: %s; the file is not used: `backstop good take` makes a new one",
-                reader->name, reader->line, why);
+    diag_report(reader->diag, DIAG_ERROR, "%s:%zu: %s; %s", reader->name, reader->line, why,
+                reader->remedy);
     return -EBADMSG;
 }
 
@@ -542,23 +528,26 @@ static int check_whole(struct reader *reader, const char *text, size_t size)
     return 0;
 }
 
-int manifest_parse(const char *name, const char *text, size_t size, struct inventory *inventory,
-                   struct diag *diag)
+/* With name, remedy and diag of `reader`. */
+static int parse(struct reader *reader, const char *text, size_t size, struct inventory *inventory)
 {
     struct inventory made;
-    struct reader reader = {.name = name, .at = text, .line = 1, .inventory = &made, .diag = diag};
-    int error = check_whole(&reader, text, size);
+    int error;
 
+    reader->at = text;
+    reader->line = 1;
+    reader->inventory = &made;
+    error = check_whole(reader, text, size);
     if (error)
         return error;
     error = inventory_init(&made);
     if (error)
         return error;
     /* a string is at most as long as its escaped form, its NUL takes the separator's place */
-    reader.strings = arena_alloc(made.arena, size);
-    error = reader.strings ? take_header(&reader, size) : -ENOMEM;
+    reader->strings = arena_alloc(made.arena, size);
+    error = reader->strings ? take_header(reader, size) : -ENOMEM;
     if (!error)
-        error = take_entries(&reader);
+        error = take_entries(reader);
     if (error) {
         inventory_free(&made);
         return error;
@@ -566,6 +555,18 @@ int manifest_parse(const char *name, const char *text, size_t size, struct inven
     *inventory = made;
     return 0;
 }
+
+int manifest_parse(const char *name, const char *text, size_t size, struct inventory *inventory,
+                   struct diag *diag)
+{
+    struct reader reader = {.name = name,
+                            .remedy = "the file is not used: `backstop good take` makes a new one",
+                            .diag = diag};
+
+    return parse(&reader, text, size, inventory);
+}
+
+/* ---- files ---- */
 
 int manifest_read(int dir_fd, const char *name, struct inventory *inventory, struct diag *diag)
 {
@@ -576,6 +577,46 @@ int manifest_read(int dir_fd, const char *name, struct inventory *inventory, str
     if (error)
         return error;
     error = manifest_parse(name, text, size, inventory, diag);
+    free(text);
+    return error;
+}
+
+int manifest_write(int dir_fd, const char *name, const struct inventory *inventory)
+{
+    char *text;
+    size_t size;
+    int error = manifest_format(inventory, &text, &size);
+
+    if (error)
+        return error;
+    error = io_write_atomic(dir_fd, name, text, size, 0600);
+    free(text);
+    return error;
+}
+
+static int read_back(const char *name, const char *text, size_t size, struct diag *diag)
+{
+    struct reader reader = {.name = name, .remedy = "so it was not put in its place", .diag = diag};
+    struct inventory back;
+    int error = size > MANIFEST_MAX_SIZE ? -EFBIG : parse(&reader, text, size, &back);
+
+    if (!error)
+        inventory_free(&back);
+    return error;
+}
+
+int manifest_replace(int dir_fd, const char *name, const struct inventory *inventory,
+                     struct diag *diag)
+{
+    char *text;
+    size_t size;
+    int error = manifest_format(inventory, &text, &size);
+
+    if (error)
+        return error;
+    error = read_back(name, text, size, diag);
+    if (!error)
+        error = io_write_atomic(dir_fd, name, text, size, 0600);
     free(text);
     return error;
 }

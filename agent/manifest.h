@@ -12,6 +12,10 @@
 
 /* Written by the one atomic writer (io.h) as `name` in dir_fd. 0 or -errno. */
 int manifest_write(int dir_fd, const char *name, const struct inventory *inventory);
+/* The same with what is to be written read first: what manifest_read() would refuse takes nobody's
+ * place. -EBADMSG after reporting line and reason. */
+int manifest_replace(int dir_fd, const char *name, const struct inventory *inventory,
+                     struct diag *diag);
 /* The bytes that it writes; caller frees. 0 or -errno. */
 int manifest_format(const struct inventory *inventory, char **text, size_t *size);
 /* -EBADMSG after reporting file, line and reason for anything that is not a whole manifest; -errno

@@ -85,24 +85,36 @@ struct worker {
     size_t count, room;
 };
 
+/* For one more that is unread: there is always room for a power of two. */
+static bool make_room(struct inventory *inventory)
+{
+    size_t count = inventory->unread_count;
+    char **larger;
+
+    if (count & (count - 1))
+        return true;
+    larger = arena_alloc(inventory->arena, (count ? 2 * count : 1) * sizeof *larger);
+    if (!larger)
+        return false;
+    if (count)
+        memcpy(larger, inventory->unread, count * sizeof *larger);
+    inventory->unread = larger;
+    return true;
+}
+
 static void report_unread(struct walk *walk, const char *path, int error, const char *remedy)
 {
     struct inventory *inventory = walk->inventory;
-    char **larger, *copy;
+    char *copy;
 
     pthread_mutex_lock(&walk->lock);
     diag_report(walk->diag, DIAG_WARNING, "%s: cannot be read: %s; %s", *path ? path : "/",
                 strerror(-error), remedy);
-    larger = arena_alloc(inventory->arena, (inventory->unread_count + 1) * sizeof *larger);
     copy = arena_strndup(inventory->arena, path, strlen(path));
-    if (larger && copy) {
-        if (inventory->unread_count)
-            memcpy(larger, inventory->unread, inventory->unread_count * sizeof *larger);
-        larger[inventory->unread_count++] = copy;
-        inventory->unread = larger;
-    } else if (!walk->error) {
+    if (copy && make_room(inventory))
+        inventory->unread[inventory->unread_count++] = copy;
+    else if (!walk->error)
         walk->error = -ENOMEM;
-    }
     pthread_mutex_unlock(&walk->lock);
 }
 
@@ -389,6 +401,10 @@ static int look_at_all(struct worker *worker, struct node *node, int fd)
         path[directory_size] = '/';
         memcpy(path + directory_size + 1, candidate->text, name_size);
         path += directory_size + 1 + name_size;
+        if (directory_size + 1 + name_size > PATH_SIZE_MAX) {
+            report_unread(walk, item->entry.path, -ENAMETOOLONG, "it is left out");
+            continue;
+        }
         stays = look_at(walk, fd, candidate, item);
         if (stays < 0)
             return stays;

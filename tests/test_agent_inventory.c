@@ -3,6 +3,7 @@
  */
 #include "check.h"
 #include "inventory.h"
+#include "manifest.h"
 #include "said.h"
 #include "world.h"
 
@@ -476,6 +477,62 @@ static void test_same(void **state)
     assert_false(entry_same_content(&with, &without));
 }
 
+/* Goes down into `name` of fd, made; closes fd. */
+static int go_down(int fd, const char *name)
+{
+    int down;
+
+    assert_int_equal(mkdirat(fd, name, 0755), 0);
+    down = openat(fd, name, O_RDONLY | O_DIRECTORY);
+    assert_true(down >= 0);
+    close(fd);
+    return down;
+}
+
+static const char *of_length(char byte, size_t length)
+{
+    static char name[NAME_MAX + 1];
+
+    memset(name, byte, length);
+    name[length] = '\0';
+    return name;
+}
+
+/* Names are looked at beneath their directory, where the kernel has no limit to the whole path. */
+static void test_paths_of_4096_bytes(void **state)
+{
+    size_t length = strlen("/opt/acme");
+    struct inventory back;
+    int fd, dir;
+
+    (void)state;
+    world_dirs(&world, "/opt/acme");
+    world_file(&world, "/opt/acme/a", "a", 0644);
+    fd = open(world_path(&world, "/opt/acme"), O_RDONLY | O_DIRECTORY);
+    assert_true(fd >= 0);
+    for (; length + 1 + 250 < PATH_SIZE_MAX - 20; length += 1 + 250)
+        fd = go_down(fd, of_length('d', 250));
+    length = PATH_SIZE_MAX - 1 - length - 1; /* of the longest name that can be listed */
+    assert_int_equal(mknodat(fd, of_length('f', length), S_IFREG | 0644, 0), 0);
+    assert_int_equal(mknodat(fd, of_length('g', length + 1), S_IFREG | 0644, 0), 0);
+    fd = go_down(fd, of_length('e', length + 1));
+    assert_int_equal(mknodat(fd, "x", S_IFREG | 0644, 0), 0);
+    close(fd);
+    define("acme", "path=/opt/acme/**");
+    take();
+    assert_int_equal(inventory.count, 16 + 2);
+    assert_int_equal(strlen(inventory.entries[17].path), PATH_SIZE_MAX - 1);
+    assert_int_equal(inventory.unread_count, 2);
+    assert_int_equal(strlen(inventory.unread[0]), PATH_SIZE_MAX);
+    assert_int_equal(strlen(inventory.unread[1]), PATH_SIZE_MAX);
+    assert_int_equal(said.diag.warnings, 2);
+    dir = open(world.root, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(manifest_write(dir, "m", &inventory), 0);
+    assert_int_equal(manifest_read(dir, "m", &back, &said.diag), 0);
+    inventory_free(&back);
+    close(dir);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -492,6 +549,7 @@ int main(void)
         TEST(test_order),
         TEST(test_many),
         TEST(test_unreadable),
+        TEST(test_paths_of_4096_bytes),
         TEST(test_mount_point),
         TEST(test_hash),
         TEST(test_hash_is_stale),

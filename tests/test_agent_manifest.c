@@ -325,12 +325,67 @@ static void test_files(void **state)
     world_remove(&world);
 }
 
+/* What the reader would refuse takes nobody's place. */
+static void test_replace(void **state)
+{
+    static char long_path[PATH_SIZE_MAX + 1], up[] = "/a/../b", plain[] = "/a";
+    static const struct {
+        const char *name;
+        struct entry entry;
+        const char *why; /* NULL: it is written */
+    } rows[] = {
+        {"a file", {.path = plain, .type = ENTRY_FILE}, NULL},
+        {"a path of 4096 bytes",
+         {.path = long_path, .type = ENTRY_FILE},
+         "m:8: the path is not absolute and plain"},
+        {"a path that leads up",
+         {.path = up, .type = ENTRY_FILE},
+         "m:8: the path is not absolute and plain"},
+        {"a link without a target",
+         {.path = plain, .type = ENTRY_LINK},
+         "m:8: a target belongs to links, and to all of them"},
+        {"a set that is not there",
+         {.path = plain, .type = ENTRY_FILE, .set = 9},
+         "m:8: there is no such set"},
+        {"a size beyond all", {.path = plain, .type = ENTRY_FILE, .size = UINT64_MAX}, "m:8: "},
+    };
+    struct world world;
+    int dir;
+
+    (void)state;
+    memset(long_path, 'p', PATH_SIZE_MAX);
+    long_path[0] = '/';
+    world_make(&world);
+    dir = open(world.root, O_RDONLY | O_DIRECTORY);
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct entry entries[4] = {rows[i].entry};
+        struct inventory inventory = sample(entries), back;
+        struct entry former = {.path = plain, .type = ENTRY_OTHER};
+
+        inventory.count = 1;
+        print_message("  %s\n", rows[i].name);
+        entries[0] = former;
+        assert_int_equal(manifest_replace(dir, "m", &inventory, said_start(&said)), 0);
+        entries[0] = rows[i].entry;
+        assert_int_equal(manifest_replace(dir, "m", &inventory, &said.diag),
+                         rows[i].why ? -EBADMSG : 0);
+        if (rows[i].why)
+            assert_non_null(strstr(said.text, rows[i].why));
+        assert_int_equal(manifest_read(dir, "m", &back, &said.diag), 0);
+        assert_int_equal(back.entries[0].type, rows[i].why ? ENTRY_OTHER : ENTRY_FILE);
+        inventory_free(&back);
+    }
+    close(dir);
+    world_remove(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_vector),
         cmocka_unit_test(test_bodies),       cmocka_unit_test(test_every_bit),
         cmocka_unit_test(test_every_length), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_replace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
