@@ -79,9 +79,10 @@ static int remove_files(struct parts *parts, bool stage_too)
 
 /*
  * The stage has left its mark in ledger.esp since its first boot: with neither mark nor ticket it
- * never ran, and there is no ledger to delete.
+ * never ran, and there is no ledger to delete. That file may have gone already, in an uninstall
+ * that was cut: where that left no entry for a last start, it had found that there was no need.
  */
-static bool stage_ever_ran(const struct parts *parts)
+static bool stage_ever_ran(const struct parts *parts, bool has_entry)
 {
     enum record_state ticket_state = RECORD_ABSENT;
     struct ticket ticket;
@@ -91,9 +92,12 @@ static bool stage_ever_ran(const struct parts *parts)
     size_t size = 0;
     bool ran = true;
 
-    if (vars_read_ticket(&ticket, &ticket_state) == 0 && ticket_state == RECORD_ABSENT &&
-        esp_read(&parts->esp, ESP_DIR "\\" LEDGER_SLOTS_NAME, &file, &size) == 0)
+    if (vars_read_ticket(&ticket, &ticket_state) < 0 || ticket_state != RECORD_ABSENT)
+        return true;
+    if (esp_read(&parts->esp, ESP_DIR "\\" LEDGER_SLOTS_NAME, &file, &size) == 0)
         ran = slots_newest_ledger(&ledger, (const uint8_t *)file, size, &slot) != RECORD_ABSENT;
+    else if (parts->state.retired && !has_entry)
+        ran = false;
     free(file);
     return ran;
 }
@@ -142,7 +146,7 @@ static int leave_firmware(struct parts *parts, bool *retiring)
 
     if (error == 0)
         keep_first(&first, out_of_order(parts, ours.number));
-    if (stage_ever_ran(parts)) {
+    if (stage_ever_ran(parts, error == 0)) {
         int last = arrange_last_start(parts);
 
         *retiring = last == 0;
@@ -152,7 +156,8 @@ static int leave_firmware(struct parts *parts, bool *retiring)
                         "it, and its last start could not be arranged",
                         LEDGER_VARIABLE, strerror(-last));
     }
-    if (error == 0 && !*retiring)
+    /* by the entry the next uninstall knows what to take out of BootOrder */
+    if (error == 0 && !first && !*retiring)
         keep_first(&first, boot_entry_delete(ours.number));
     keep_first(&first, vars_delete_all());
     boot_entry_free(&ours);
@@ -168,24 +173,31 @@ static int leave_order(struct parts *parts)
     if (error)
         return error == -ENOENT ? 0 : error;
     keep_first(&first, out_of_order(parts, ours.number));
-    keep_first(&first, boot_entry_delete(ours.number));
+    if (!first)
+        keep_first(&first, boot_entry_delete(ours.number));
     keep_first(&first, vars_delete_all());
     boot_entry_free(&ours);
     return first;
 }
 
 /* No receipt may follow from this boot: its units still run. */
-static void raise_retired_flag(const char *run_dir)
+static int raise_retired_flag(const char *run_dir, struct diag *diag)
 {
     char path[PATH_MAX];
-    int fd;
+    int fd = -1, error = 0;
 
-    if (mkdir(run_dir, 0755) < 0 && errno != EEXIST)
-        return;
     snprintf(path, sizeof path, "%s/" RETIRED_NAME, run_dir);
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd >= 0)
+    if (mkdir(run_dir, 0755) == 0 || errno == EEXIST)
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0) {
         close(fd);
+    } else {
+        error = -errno;
+        diag_report(diag, DIAG_ERROR,
+                    "%s: %s; the variable %s may come back in this boot: uninstall again", path,
+                    strerror(-error), RECEIPT_VARIABLE);
+    }
+    return error;
 }
 
 static int remove_item(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -270,24 +282,28 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
     struct uninstall_result done = {0};
     struct parts parts;
     /* that there is none is no failure here, and not worth a message */
-    int first = 0, remembered, error = parts_open(&parts, place, options->esp_dir, true, NULL);
+    int first = 0, left = 0, remembered,
+        error = parts_open(&parts, place, options->esp_dir, true, NULL);
 
     parts.diag = diag;
     parts.use_variables = variables;
     if (options->partition)
         parts.esp.partition = *options->partition;
+    if (place->live && (error == 0 || parts.state.retired))
+        keep_first(&first, raise_retired_flag(options->run_dir, diag));
     if (error == 0) {
         done.was_there = true;
         error = restore_removable(&parts);
         keep_first(&first, error);
         if (variables)
-            keep_first(&first, leave_firmware(&parts, &done.retiring));
+            left = leave_firmware(&parts, &done.retiring);
+        keep_first(&first, left);
         remembered = remember_leaving(&parts);
         keep_first(&first, remembered);
         /* while the stage stands in its place, the former loader lies among these files; and what
-         * is gone without install.json saying so would next time be an ESP that is not reached,
-         * unless that file goes as well */
-        if (!error && (!remembered || options->purge))
+         * is gone without install.json saying so, or with the firmware still naming it, would next
+         * time be an ESP that is not reached, unless that file goes as well */
+        if (!error && ((!left && !remembered) || options->purge))
             keep_first(&first, remove_files(&parts, !done.retiring));
     } else if (error != -ENOENT || parts.state.complete) {
         diag_report(diag, DIAG_ERROR,
@@ -298,8 +314,6 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         if (variables)
             keep_first(&first, leave_order(&parts));
     }
-    if (place->live && done.was_there)
-        raise_retired_flag(options->run_dir);
     keep_first(&first, forget(&parts, options->purge));
     parts_close(&parts);
     *result = done;

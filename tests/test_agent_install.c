@@ -648,6 +648,45 @@ static void a_former_that_cannot_go_back_is_kept(void **state)
     assert_false(is_at(FORMER_FILE));
 }
 
+/* What BootOrder still names is not taken away: by it the next uninstall finds what to do. */
+static void an_order_that_cannot_be_written_keeps_the_stage(void **state)
+{
+    struct install_result installed = {0};
+    struct uninstall_result gone = {0};
+
+    (void)state;
+    put_debian();
+    assert_int_equal(run_install(false, &installed), 0);
+    fake_vars.lie = NVRAM_FULL;
+    assert_true(run_uninstall(false, &gone) < 0);
+    assert_non_null(fake_find(global, "Boot0002"));
+    assert_true(is_at("esp/EFI/backstop"));
+    fake_vars.lie = HONEST;
+    assert_int_equal(run_uninstall(false, &gone), 0);
+    assert_variable(global, "BootOrder", "\1\0\0\0", 4);
+    assert_null(fake_find(global, "Boot0002"));
+    assert_false(is_at("esp/EFI/backstop"));
+}
+
+/* Cut when ledger.esp had gone: that the stage never ran was found before. */
+static void a_cut_uninstall_arranges_no_last_start(void **state)
+{
+    struct install_result installed = {0};
+    struct uninstall_result gone = {0};
+
+    (void)state;
+    put_debian();
+    assert_int_equal(run_install(false, &installed), 0);
+    assert_int_equal(run_uninstall(false, &gone), 0);
+    make_dirs("esp/EFI/backstop");
+    put_file("esp/EFI/backstop/backstop" EFI_ARCH ".efi", STAGE_BYTES);
+    assert_int_equal(run_uninstall(false, &gone), 0);
+    assert_false(gone.retiring);
+    assert_null(fake_find(global, "Boot0002"));
+    assert_null(fake_find(global, "BootNext"));
+    assert_false(is_at("esp/EFI/backstop"));
+}
+
 /* Cut between install.json and the removable file: the old stage must not pass for a loader. */
 static void a_stage_is_never_kept_as_the_former(void **state)
 {
@@ -781,6 +820,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_the_esp_the_order_is_restored, begin, end),
         cmocka_unit_test_setup_teardown(removable_path_there_and_back, begin, end),
         cmocka_unit_test_setup_teardown(a_former_that_cannot_go_back_is_kept, begin, end),
+        cmocka_unit_test_setup_teardown(an_order_that_cannot_be_written_keeps_the_stage, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_cut_uninstall_arranges_no_last_start, begin, end),
         cmocka_unit_test_setup_teardown(a_stage_is_never_kept_as_the_former, begin, end),
         cmocka_unit_test_setup_teardown(a_loader_put_there_since_is_kept, begin, end),
         cmocka_unit_test_setup_teardown(a_former_is_started_from_its_home, begin, end),
