@@ -8,65 +8,40 @@
 #include <unistd.h>
 
 #include "every_change.h"
-#include "ticket.h"
+#include "machine.h"
 #include "tree.h"
 
 #define PATH_SIZE 1024
-#define CASE 7u
-#define TICKET_ATTRIBUTES 6 /* BS and RT: core/FORMAT.md */
-#define TICKET "/vars/BackstopTicket-79bf4a28-fd19-47e3-bb3c-67b65c2f4dd4"
-
-#if defined __aarch64__
-#define EFI_NAME "aa64"
-#define EFI_NAME_UPPER "AA64"
-#else
-#define EFI_NAME "x64"
-#define EFI_NAME_UPPER "X64"
-#endif
-#define STAGE_SOURCE_FILE "/usr/lib/backstop/backstop" EFI_NAME ".efi"
-
 /* ---- making trees ---- */
 
 static void ticket(const char *root, enum rung rung)
 {
-    struct ticket made = {.number = 41,
-                          .case_number = CASE,
-                          .failures = 3,
-                          .rung = (uint8_t)rung,
-                          .stance = STANCE_RECOVERY,
-                          .case_open = 1,
-                          .first_reason = REASON_FAILED_CRASH};
-    uint8_t bytes[4 + TICKET_SIZE] = {TICKET_ATTRIBUTES};
-    ticket_encode(&made, bytes + 4);
-    plant_dirs(root, "/vars");
-    plant_file(root, TICKET, "", 0600);
-    if (file_put(plant_path(root, TICKET), bytes, sizeof bytes) < 0)
-        plant_failed(TICKET);
-    plant_time(root, TICKET, PLANT_TIME);
+    machine_ticket(root, &(struct ticket){.number = MACHINE_BOOT,
+                                          .case_number = MACHINE_CASE,
+                                          .failures = 3,
+                                          .rung = (uint8_t)rung,
+                                          .stance = STANCE_RECOVERY,
+                                          .case_open = 1,
+                                          .first_reason = REASON_FAILED_CRASH});
 }
 
 static void base(const char *root)
 {
     plant_dirs(root, "/run");
-    plant_dirs(root, "/vars");
+    plant_dirs(root, JAIL_VARIABLES);
     every_change_set(root);
 }
 
 /* ---- running the programs ---- */
 
-static bool run(const char *root, const struct programs *programs, const char *first, ...)
+static bool run_words(const char *root, const struct programs *programs,
+                      const struct proof_case *words)
 {
-    struct proof_case words = {.words = {first}};
     char output[PATH_SIZE];
-    va_list more;
-    size_t count = 1;
-    va_start(more, first);
-    while (count + 1 < WORDS_MAX && (words.words[count] = va_arg(more, const char *)))
-        count++;
-    va_end(more);
+    struct jail jail = case_jail(words, programs, root);
     snprintf(output, sizeof output, "%s.output", root);
-    char **argv = case_argv(&words, programs, root), **env = case_environment(root);
-    int status = run_plain(argv, env, output);
+    char **argv = case_argv(words, programs, root), **env = case_environment(words, root);
+    int status = run_plain(argv, env, output, &jail);
     if (status != 0) {
         char *said = file_text(output, NULL);
         fprintf(stderr, "proof-calls: %s %s ended with %d: %s\n", argv[0], argv[1], status,
@@ -77,6 +52,18 @@ static bool run(const char *root, const struct programs *programs, const char *f
     words_free(argv);
     words_free(env);
     return status == 0;
+}
+
+static bool run(const char *root, const struct programs *programs, const char *first, ...)
+{
+    struct proof_case words = {.words = {first}};
+    va_list more;
+    size_t count = 1;
+    va_start(more, first);
+    while (count + 1 < WORDS_MAX && (words.words[count] = va_arg(more, const char *)))
+        count++;
+    va_end(more);
+    return run_words(root, programs, &words);
 }
 
 /* The reserve is left out of the trees that are copied for each point: 16 MiB of nothing. */
@@ -262,21 +249,11 @@ static bool make_held_tree(const char *root, const struct programs *programs)
     return recover_all(root, programs);
 }
 
-/* A machine with a loader of its own at the removable path. A stage is known by its ledger's name.
- */
+/* A machine with a loader of its own at the removable path. */
 static void machine(const char *root)
 {
-    static const char stage[] = "MZ stage B\0a\0c\0k\0s\0t\0o\0p\0L\0e\0d\0g\0e\0r\0 1";
     base(root);
-    plant_dirs(root, "/usr/lib/backstop");
-    plant_dirs(root, "/esp/EFI/debian");
-    plant_dirs(root, "/esp/EFI/BOOT");
-    plant_file(root, STAGE_SOURCE_FILE, "", 0644);
-    if (file_put(plant_path(root, STAGE_SOURCE_FILE), stage, sizeof stage - 1) < 0)
-        plant_failed(STAGE_SOURCE_FILE);
-    plant_file(root, "/esp/EFI/debian/shim" EFI_NAME ".efi", "MZ shim", 0644);
-    plant_file(root, "/esp/EFI/debian/grub" EFI_NAME ".efi", "MZ grub", 0644);
-    plant_file(root, "/esp/EFI/BOOT/BOOT" EFI_NAME_UPPER ".EFI", "MZ what was there", 0644);
+    machine_esp(root);
 }
 
 static bool make_machine(const char *root, const struct programs *programs)
@@ -296,6 +273,52 @@ static bool make_installed(const char *root, const struct programs *programs)
 static bool make_installed_and_used(const char *root, const struct programs *programs)
 {
     return make_held(root, programs) && make_installed(root, programs);
+}
+
+/* ---- on a system that runs ---- */
+
+#define INSTALL_HERE                                                                               \
+    {                                                                                              \
+        "tool", "install", "--esp", "/esp"                                                         \
+    }
+
+static bool make_running(const char *root, const struct programs *programs)
+{
+    (void)programs;
+    machine(root);
+    machine_firmware(root);
+    machine_receipt(root);
+    jail_plant(root);
+    return true;
+}
+
+static bool make_entered(const char *root, const struct programs *programs)
+{
+    static const struct proof_case install = {.running = true, .words = INSTALL_HERE};
+    return make_running(root, programs) && run_words(root, programs, &install);
+}
+
+/* The stage has started this boot: its last start is still to come. */
+static bool make_started(const char *root, const struct programs *programs)
+{
+    if (!make_entered(root, programs))
+        return false;
+    machine_ticket(root, &(struct ticket){.number = MACHINE_BOOT, .stored = STORED_NVRAM});
+    return true;
+}
+
+/* Its identities are taken; what is to be proved good is another version than the last one. */
+static bool make_booted(const char *root, const struct programs *programs)
+{
+    static const struct proof_case start = {.running = true,
+                                            .words = {"tool", "confirm", "--start"}};
+    if (!make_started(root, programs))
+        return false;
+    small_good(root);
+    if (!take_good(root, programs))
+        return false;
+    small_faulty(root);
+    return run_words(root, programs, &start);
 }
 
 const struct proof_case proof_cases[] = {
@@ -381,24 +404,56 @@ const struct proof_case proof_cases[] = {
      make_installed_and_used,
      {"tool", "uninstall", "--purge", "--root", "@", "--esp", "@/esp"},
      .destroys = true},
+    {"install-entry", "the stage onto the ESP, and first in BootOrder", make_running, INSTALL_HERE,
+     .running = true, .twice = true},
+    {"uninstall-entry",
+     "the stage, which never ran, from the ESP and from BootOrder",
+     make_entered,
+     {"tool", "uninstall", "--esp", "/esp"},
+     .running = true,
+     .twice = true,
+     .destroys = true},
+    {"uninstall-last",
+     "the stage from BootOrder, its last start arranged",
+     make_started,
+     {"tool", "uninstall", "--esp", "/esp"},
+     .running = true,
+     .twice = true,
+     .other_end = true,
+     .destroys = true},
+    {"confirm",
+     "this boot good: a generation, and the receipt",
+     make_booted,
+     {"tool", "confirm", "--now", "--no-reboot"},
+     .running = true,
+     .twice = true,
+     .other_end = true,
+     .spare = true,
+     .always_ok = true},
 };
 
 const size_t proof_case_count = sizeof proof_cases / sizeof *proof_cases;
 
 /* ---- commands ---- */
 
-static char *word_of(const char *word, const struct programs *programs, const char *root)
+static const char *root_seen(const struct proof_case *proof_case, const char *root)
 {
+    return proof_case->running ? "" : root;
+}
+
+static char *word_of(const struct proof_case *proof_case, const char *word,
+                     const struct programs *programs, const char *root)
+{
+    const char *dir = proof_case->running ? JAIL_PROGRAMS : programs->dir;
     char *made = NULL;
-    if (strcmp(word, "tool") == 0)
-        made = strdup(programs->tool);
-    else if (strcmp(word, "early") == 0)
-        made = strdup(programs->early);
-    else if (*word == '@' && asprintf(&made, "%s%s", root, word + 1) < 0)
-        made = NULL;
-    else if (*word != '@')
-        made = strdup(word);
-    if (!made)
+    if (asprintf(&made, "%s%s", *word == '@' ? root_seen(proof_case, root) : "",
+                 *word == '@' ? word + 1 : word) < 0)
+        plant_failed(word);
+    if (word != proof_case->words[0])
+        return made;
+    free(made);
+    if (asprintf(&made, "%s/%s", dir, strcmp(word, "tool") == 0 ? "backstop" : "backstop-early") <
+        0)
         plant_failed(word);
     return made;
 }
@@ -410,22 +465,31 @@ char **case_argv(const struct proof_case *proof_case, const struct programs *pro
     if (!argv)
         plant_failed(root);
     for (size_t i = 0; i < WORDS_MAX && proof_case->words[i]; i++)
-        argv[i] = i == 0 || *proof_case->words[i] == '@'
-                      ? word_of(proof_case->words[i], programs, root)
-                      : strdup(proof_case->words[i]);
+        argv[i] = word_of(proof_case, proof_case->words[i], programs, root);
     return argv;
 }
 
-char **case_environment(const char *root)
+char **case_environment(const struct proof_case *proof_case, const char *root)
 {
-    char **env = calloc(5, sizeof *env);
-    if (!env || asprintf(&env[0], "EFIVARFS_PATH=%s/vars/", root) < 0)
+    char **env = calloc(6, sizeof *env);
+    if (!env ||
+        asprintf(&env[0], "EFIVARFS_PATH=%s" JAIL_VARIABLES "/", root_seen(proof_case, root)) < 0)
         plant_failed(root);
     env[1] = strdup("LC_ALL=C");
     env[2] = strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
     /* the heap grows by pages, so that there are more requests to refuse */
     env[3] = strdup("GLIBC_TUNABLES=glibc.malloc.top_pad=0");
+    if (proof_case->running)
+        env[4] = strdup("LD_PRELOAD=" JAIL_PROVER "/proof-blkid.so");
     return env;
+}
+
+struct jail case_jail(const struct proof_case *proof_case, const struct programs *programs,
+                      const char *root)
+{
+    return (struct jail){.root = proof_case->running ? root : NULL,
+                         .programs = programs->dir,
+                         .prover = programs->prover};
 }
 
 void words_free(char **words)

@@ -7,11 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "jail.h"
+
 #define WORDS_MAX 16
 
-/* Where the programs are: "DIR/backstop", "DIR/backstop-early". */
+/* Where the programs are, backstop and backstop-early, and where proof-calls itself is, with
+ * proof-blkid.so beside it. */
 struct programs {
-    char tool[512], early[512];
+    char dir[512], prover[512];
 };
 
 struct proof_case {
@@ -22,9 +25,12 @@ struct proof_case {
     /* Words of the command: the first is "tool" or "early"; "@" stands for the root, which
      * is the working directory as well. */
     const char *words[WORDS_MAX];
+    bool running;   /* the tree is the root of the running system: jail.h, machine.h */
     bool twice;     /* small enough for the second run to be cut as well */
     bool reorder;   /* and for what a file system may reorder */
     bool spare;     /* see normal.h */
+    bool other_end; /* after an error of the system it ends otherwise, and says so: then what must
+                       hold at every moment is looked at, and not the end */
     bool destroys;  /* its purpose is that bytes go */
     bool always_ok; /* its exit status 0 does not say that everything was done: a boot goes on in
                        any case, and a file that cannot be kept waits for the next generation */
@@ -36,7 +42,10 @@ extern const size_t proof_case_count;
 /* argv and environment of a case on `root`; both to be freed by words_free(). */
 char **case_argv(const struct proof_case *proof_case, const struct programs *programs,
                  const char *root);
-char **case_environment(const char *root);
+char **case_environment(const struct proof_case *proof_case, const char *root);
+/* What it is run in: no jail but for a running system. Borrows what it is given. */
+struct jail case_jail(const struct proof_case *proof_case, const struct programs *programs,
+                      const char *root);
 void words_free(char **words);
 
 #endif

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "machine.h"
+
 #define MEMORY_LIMIT 200000 /* each allocation that fails is two requests and more */
 
 const int point_errors[] = {EIO, ENOSPC, EROFS, EINTR, ENOMEM};
@@ -49,14 +51,17 @@ void verdict_fails(struct verdict *verdict, const char *format, ...)
 int point_trace(const struct subject *subject, const char *work, struct trace_plan *plan,
                 struct trace_end *end)
 {
-    char output[POINT_PATH];
+    char output[POINT_PATH], variables[POINT_PATH];
     char **argv = case_argv(subject->proof_case, subject->programs, work);
-    char **env = case_environment(work);
+    char **env = case_environment(subject->proof_case, work);
     snprintf(output, sizeof output, "%s.output", work);
+    snprintf(variables, sizeof variables, "%s" JAIL_VARIABLES, work);
     plan->argv = argv;
     plan->env = env;
     plan->output = output;
     plan->directory = work;
+    plan->jail = case_jail(subject->proof_case, subject->programs, work);
+    plan->variables = variables;
     plan->limit = plan->memory ? MEMORY_LIMIT : 20 * (unsigned)subject->call_count + 500;
     int err = trace_run(plan, end);
     words_free(argv);
@@ -90,15 +95,18 @@ void point_check_lost(const struct subject *subject, const char *work, enum form
                       struct verdict *verdict)
 {
     struct tree after;
-    if (subject->proof_case->destroys)
-        return;
     int err = tree_read(work, &after);
     if (err < 0) {
         verdict_fails(verdict, "%s: %s", work, strerror(-err));
         return;
     }
+    bool other_end = form == FORM_FAULT && subject->proof_case->other_end;
+    variables_after_boot(work, &after);
     char *lost =
-        tree_lost(&subject->before_tree, form == FORM_CUT ? &subject->end_tree : NULL, &after);
+        variables_wrong(work, &subject->before_tree, &subject->end_tree, &after, other_end);
+    if (!lost && !subject->proof_case->destroys)
+        lost =
+            tree_lost(&subject->before_tree, form == FORM_CUT ? &subject->end_tree : NULL, &after);
     if (!lost && subject->proof_case->spare)
         lost = tree_promises(work, &after);
     if (lost)
@@ -136,7 +144,7 @@ void point_again(const struct subject *subject, const char *work, enum form form
         verdict_fails(verdict, "cannot be traced: %s", strerror(-err));
     else if (!ended_well(&end))
         say_end(&end, work, verdict, "the run after it");
-    else
+    else if (form == FORM_CUT || !subject->proof_case->other_end)
         compare(subject, work, form, false, verdict, "after the run after it");
     point_check_lost(subject, work, form, verdict);
 }
@@ -219,7 +227,8 @@ static void run_fault(const struct subject *subject, const char *id, const char 
     else if (!end.struck)
         verdict_fails(verdict, "call %u was not reached, or there was nothing to refuse: %u made",
                       plan.fail_at, end.calls);
-    else if (WEXITSTATUS(end.status) == 0 && !subject->proof_case->always_ok)
+    else if (WEXITSTATUS(end.status) == 0 && !subject->proof_case->always_ok &&
+             !subject->proof_case->other_end)
         compare(subject, work, FORM_FAULT, true, verdict, "it says that all went well");
     point_check_lost(subject, work, FORM_FAULT, verdict);
     if (verdict->well)
@@ -255,7 +264,7 @@ static void note_call(const struct call *call, void *user)
         abort();
     int size_arg = call->rule->size_arg;
     subject->calls[call->number - 1] =
-        (struct called){call->rule, size_arg < 0 ? 0 : call->args[size_arg]};
+        (struct called){call->rule, size_arg < 0 || call->variable ? 0 : call->args[size_arg]};
     subject->call_count = call->number;
 }
 

@@ -25,7 +25,7 @@
 
 struct called {
     const struct call_rule *rule;
-    uint64_t size; /* of what it was to write; 0: it writes nothing */
+    uint64_t size; /* of what it was to write; 0: nothing that can be halved */
 };
 
 /* A case made ready: its tree, and what an uncut run makes of it. */

@@ -10,6 +10,7 @@ EACH_MUTANT = B=$(B) tests/mutants/each.sh $(1) $(B)/mutants
 PROOF_CALLS  := $(B)/tests/proof-calls
 PROOF_CALLS_OBJS := $(patsubst tests/proof/%.c,$(B)/tests/proof/%.o,$(sort $(wildcard tests/proof/*.c)))
 PROOF_CALLS_PARTS := $(filter-out %/main.o,$(PROOF_CALLS_OBJS))
+PROOF_BLKID := $(B)/tests/proof-blkid.so
 # $(1): directory of the programs, $(2): directory of the results
 PROOF_CALLS_RUN = $(PROOF_CALLS) --programs $(1) --results $(2)
 
@@ -29,6 +30,14 @@ $(PROOF_CALLS): $(PROOF_CALLS_OBJS) $(B)/core/libcore.a
 $(B)/tests/test_proof_%: TEST_LIBS = $(PROOF_CALLS_PARTS) $(B)/core/libcore.a -ljson-c -lcrypto
 $(B)/tests/test_proof_%.o: TEST_CFLAGS = -Itests/proof
 $(filter $(B)/tests/test_proof_%,$(TEST_PROGRAMS)): $(PROOF_CALLS_PARTS)
+
+# Loaded into the programs under proof: with nothing that the compiler would add to them.
+$(PROOF_BLKID): tests/proof/preload/blkid.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(WARN) $(WERROR) -O2 -fPIC -shared -o $@ $<
+
+$(PROOF_CALLS): | $(PROOF_BLKID)
 
 proof-calls: $(PROOF_CALLS) $(B)/agent/backstop $(B)/agent/backstop-early
 	$(Q)mkdir -p $(B)/proof/calls

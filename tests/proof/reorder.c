@@ -452,6 +452,8 @@ static bool make_one(const struct version *version, const char *path)
         return mkdir(path, 0700) == 0;
     if (S_ISLNK(version->st.st_mode))
         return symlink(version->bytes, path) == 0;
+    if (!S_ISREG(version->st.st_mode))
+        return mknod(path, version->st.st_mode, version->st.st_rdev) == 0;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return fd >= 0 && close(fd) == 0;
 }

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
@@ -91,7 +92,9 @@ static const struct call_rule memory_rules[] = {
     {__NR_mmap, "mmap", CALL_MEMORY, -1},
     {__NR_brk, "brk", CALL_MEMORY, -1},
     {__NR_mremap, "mremap", CALL_MEMORY, -1},
-    {__NR_munmap, "munmap", CALL_MEMORY, -1}, /* seen, not counted */
+    /* seen, not counted */
+    {__NR_munmap, "munmap", CALL_MEMORY, -1},
+    {__NR_write, "write", CALL_WRITE, 2},
 };
 
 static const struct call_rule *find_rule(const struct call_rule *from, size_t count, int nr)
@@ -336,7 +339,7 @@ static void child(const struct trace_plan *plan)
     int out = open(plan->output, O_WRONLY | O_CREAT | O_TRUNC, 0600),
         in = open("/dev/null", O_RDONLY);
     if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
-        chdir(plan->directory) < 0)
+        chdir(plan->directory) < 0 || (plan->jail.root && !jail_enter(&plan->jail)))
         _exit(125);
     close(in);
     close(out);
@@ -377,7 +380,7 @@ static bool is_counted(struct tracing *tracing, const struct registers *register
         return false;
     }
     if (tracing->plan->memory)
-        return tracing->loaded;
+        return tracing->loaded && nr != __NR_write;
     if (nr != __NR_openat2)
         return true;
     arguments_of(registers, args);
@@ -402,6 +405,27 @@ static void alter(struct tracing *tracing, struct registers *registers, int arg,
         tracing->altered = arg;
 }
 
+static bool writes_variable(const struct tracing *tracing)
+{
+    const char *variables = tracing->plan->variables;
+    char link[64], path[PATH_MAX];
+    if (!variables || tracing->call.rule->kind != CALL_WRITE)
+        return false;
+    snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)tracing->pid, (int)tracing->call.args[0]);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = '\0';
+    return strncmp(path, variables, strlen(variables)) == 0 && path[strlen(variables)] == '/';
+}
+
+/* A plain file keeps what is behind the bytes that were written. */
+static void end_variable(const struct tracing *tracing)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)tracing->pid, (int)tracing->call.args[0]);
+    if (tracing->call.result > 0 && truncate(link, tracing->call.result) < 0)
+        abort();
+}
+
 static void strikes(struct tracing *tracing, bool does)
 {
     if (tracing->call.number == tracing->plan->fail_at)
@@ -412,7 +436,7 @@ static void strikes(struct tracing *tracing, bool does)
 static void halve(struct tracing *tracing, struct registers *registers)
 {
     int arg = tracing->call.rule->size_arg;
-    if (arg < 0)
+    if (arg < 0 || tracing->call.variable)
         return;
     uint64_t half = (tracing->call.args[arg] + !tracing->kill_after) / 2;
     alter(tracing, registers, arg, half);
@@ -430,6 +454,16 @@ static void refuse(struct tracing *tracing, struct registers *registers)
     }
 }
 
+/* A call that is not counted: where it writes a variable, its end is to be seen. */
+static bool at_other(struct tracing *tracing, const struct registers *registers)
+{
+    struct call *call = &tracing->call;
+    *call = (struct call){.rule = rule_of(tracing->plan->memory, number_of(registers))};
+    arguments_of(registers, call->args);
+    call->variable = call->rule && writes_variable(tracing);
+    return call->variable;
+}
+
 /* True: the call goes on and its end is to be seen. */
 static bool at_call(struct tracing *tracing, struct registers *registers)
 {
@@ -439,12 +473,13 @@ static bool at_call(struct tracing *tracing, struct registers *registers)
     call->rule = rule_of(plan->memory, number_of(registers));
     call->pid = tracing->pid;
     arguments_of(registers, call->args);
+    call->variable = writes_variable(tracing);
     if (plan->limit && call->number > plan->limit) {
         tracing->end.endless = true;
         kill(tracing->pid, SIGKILL);
     } else if (call->number == plan->die_at) {
         tracing->end.cut = true;
-        tracing->kill_after = plan->die_half && call->rule->size_arg >= 0;
+        tracing->kill_after = plan->die_half && call->rule->size_arg >= 0 && !call->variable;
         if (tracing->kill_after)
             halve(tracing, registers);
         else
@@ -456,7 +491,7 @@ static bool at_call(struct tracing *tracing, struct registers *registers)
     } else if (plan->before) {
         plan->before(call, plan->user);
     }
-    return tracing->kill_after || tracing->altered >= 0 || plan->after;
+    return tracing->kill_after || tracing->altered >= 0 || call->variable || plan->after;
 }
 
 static void at_call_end(struct tracing *tracing)
@@ -474,9 +509,11 @@ static void at_call_end(struct tracing *tracing)
         tracing->altered = -1;
     }
     tracing->call.result = result_of(&registers);
+    if (tracing->call.variable)
+        end_variable(tracing);
     if (tracing->call.rule->nr == __NR_brk && tracing->plan->fail_at)
         strikes(tracing, tracing->call.args[0] > (uint64_t)tracing->call.result);
-    if (tracing->plan->after)
+    if (tracing->plan->after && tracing->call.number)
         tracing->plan->after(&tracing->call, tracing->plan->user);
 }
 
@@ -513,8 +550,9 @@ static int follow(struct tracing *tracing)
         request = PTRACE_CONT;
         passed = 0;
         if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
-            if (registers_get(tracing->pid, &registers) && is_counted(tracing, &registers) &&
-                at_call(tracing, &registers))
+            if (registers_get(tracing->pid, &registers) &&
+                (is_counted(tracing, &registers) ? at_call(tracing, &registers)
+                                                 : at_other(tracing, &registers)))
                 request = PTRACE_SYSCALL;
         } else if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
             at_call_end(tracing);

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "jail.h"
+
 enum call_kind {
     CALL_CREATE, /* makes a name or a file: openat with O_CREAT, mkdirat, linkat ... */
     CALL_RENAME,
@@ -33,6 +35,7 @@ struct call_rule {
 
 struct call {
     unsigned number;
+    bool variable; /* it writes to one */
     const struct call_rule *rule;
     uint64_t args[6];
     pid_t pid;
@@ -44,11 +47,15 @@ struct trace_plan {
     char *const *env;
     const char *output;    /* file that takes stdout and stderr */
     const char *directory; /* that it works in */
-    unsigned die_at;       /* SIGKILL before this call; 0: never */
-    bool die_half;         /* ... after half of what it was to write */
-    unsigned fail_at;      /* this call is refused; 0: none */
-    bool fail_on;          /* and all after it of which `error` is an answer */
-    int error; /* errno of it; 0: half of it is written and that is said (a short write) */
+    struct jail jail;      /* or none */
+    /* Directory that stands for efivarfs, as the tracer sees it, or NULL: what is written to a file
+     * in it is the whole variable, and half of it is never written. */
+    const char *variables;
+    unsigned die_at;  /* SIGKILL before this call; 0: never */
+    bool die_half;    /* ... after half of what it was to write */
+    unsigned fail_at; /* this call is refused; 0: none */
+    bool fail_on;     /* and all after it of which `error` is an answer */
+    int error;        /* errno of it; 0: half of it is written and that is said (a short write) */
     /* Calls for memory are counted and refused, and none else: those of the program, from when the
      * dynamic loader has unmapped its cache. */
     bool memory;

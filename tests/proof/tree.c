@@ -179,22 +179,23 @@ const struct tree_item *tree_find(const struct tree *tree, const char *path)
 
 /* ---- programs ---- */
 
-static void become(char *const *argv, char *const *env, const char *output)
+static void become(char *const *argv, char *const *env, const char *output, const struct jail *jail)
 {
     int out = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600), in = open("/dev/null", O_RDONLY);
-    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
+        (jail && jail->root && !jail_enter(jail)))
         _exit(125);
     execvpe(argv[0], argv, env);
     _exit(125);
 }
 
-int run_plain(char *const *argv, char *const *env, const char *output)
+int run_plain(char *const *argv, char *const *env, const char *output, const struct jail *jail)
 {
     int status;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        become(argv, env, output);
+        become(argv, env, output, jail);
     while (pid > 0 && waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -errno;
@@ -278,7 +279,7 @@ int tree_copy(const char *from, const char *to)
     char *argv[] = {(char[]){"cp"}, (char[]){"-a"}, source, target, NULL};
     if (mkdir(to, 0755) < 0)
         return -errno;
-    int err = run_plain(argv, environ, "/dev/null");
+    int err = run_plain(argv, environ, "/dev/null", NULL);
     if (err != 0)
         return err < 0 ? err : -EIO;
     err = tree_read(from, &copies.tree);

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "jail.h"
+
 #define TREE_STATE "/var/lib/backstop"     /* where the program under proof keeps its own */
 #define TREE_RESERVE TREE_STATE "/reserve" /* 16 MiB of nothing: its bytes are not looked at */
 
@@ -37,8 +39,9 @@ const struct tree_item *tree_find(const struct tree *tree, const char *path);
 int tree_copy(const char *from, const char *to);
 int tree_remove(const char *path);
 
-/* Runs a program without a tracer; its output goes to `output`. Exit status, or -errno. */
-int run_plain(char *const *argv, char *const *env, const char *output);
+/* Runs a program without a tracer, in a jail unless that is NULL or none; its output goes to
+ * `output`. Exit status, or -errno. */
+int run_plain(char *const *argv, char *const *env, const char *output, const struct jail *jail);
 
 /* Records of the quarantine, .../quarantine/CASE/records.jsonl: one a line. */
 bool path_are_records(const char *path);
