@@ -1,4 +1,5 @@
 /* Follows one boot: what the console, QMP, the guest's agent and the variable store tell of it. */
+#include "breakoff.h"
 #include "clock.h"
 #include "session.h"
 
@@ -410,6 +411,10 @@ static int follow_once(struct session *session)
     long limit = limit_of(session->limits.boot, BOOT_LIMIT);
     long taken = machine_pump(&session->machine, TICK_MS);
 
+    if (breakoff_signal() != 0) {
+        boot_cut(session, "broken off");
+        return session_fail(session, "broken off");
+    }
     if (taken == -ESHUTDOWN) {
         boot_ended(session);
         return 0;
@@ -507,7 +512,7 @@ int boot_run(struct session *session, const char *command)
     text_replace(&session->run_output, text_copy(""));
     session->run_ended = false;
     if (machine_send(&session->machine, line) < 0)
-        return session_fail(session, "the guest's agent takes no command");
+        return session_fail(session, "the guest's agent takes no command: %s", command);
     while (!session->run_ended && session->on)
         if (follow_once(session) < 0)
             return -EPROTO;

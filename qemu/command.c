@@ -1,11 +1,15 @@
 #include "command.h"
+#include "breakoff.h"
 #include "text.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +23,21 @@ static char *memfd_take(int fd, size_t *size)
 
     close(fd);
     return text != NULL ? text : text_copy("");
+}
+
+/* Until it has ended, or the rig is to: then it is asked to end as well. */
+static void await(pid_t pid)
+{
+    struct pollfd polls[] = {{.fd = pidfd_open(pid, 0), .events = POLLIN},
+                             {.fd = breakoff_fd(), .events = POLLIN}};
+
+    if (polls[0].fd < 0)
+        return;
+    while (poll(polls, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (polls[1].revents != 0)
+        kill(pid, SIGTERM);
+    close(polls[0].fd);
 }
 
 static int spawn_and_wait(const char *const argv[], int out, int err)
@@ -35,6 +54,7 @@ static int spawn_and_wait(const char *const argv[], int out, int err)
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         return -error;
+    await(pid);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -errno;
@@ -59,11 +79,29 @@ void output_free(struct output *output)
     memset(output, 0, sizeof *output);
 }
 
-static char *complaint(const char *tool, int code, const struct output *output)
+char *command_complaint(const char *tool, int code, const struct output *output)
 {
+    if (code == -ENOENT)
+        return text_format("%s is not installed: `make deps` brings it", tool);
     if (code < 0)
-        return text_format("%s: %s: `make deps` installs it", tool, strerror(-code));
+        return text_format("%s: %s", tool, strerror(-code));
     return text_format("%s: exit code %d: %s%s", tool, code, output->err, output->out);
+}
+
+int command_there(const char *tool, char **reason)
+{
+    const char *path = getenv("PATH");
+    TEXT_AUTO words = text_copy(path != NULL ? path : "");
+    char *rest = words, *dir;
+
+    while ((dir = strsep(&rest, ":")) != NULL) {
+        TEXT_AUTO file = text_format("%s/%s", dir, tool);
+
+        if (access(file, X_OK) == 0)
+            return 0;
+    }
+    text_replace(reason, command_complaint(tool, -ENOENT, NULL));
+    return -ENOENT;
 }
 
 int command_must(const char *const argv[], char **reason)
@@ -72,8 +110,19 @@ int command_must(const char *const argv[], char **reason)
     int code = command_run(argv, &output);
 
     if (code != 0 && reason != NULL)
-        text_replace(reason, complaint(argv[0], code, &output));
+        text_replace(reason, command_complaint(argv[0], code, &output));
     output_free(&output);
+    return code == 0 ? 0 : -EIO;
+}
+
+int command_show(const char *const argv[], char **reason)
+{
+    char none[] = "", words[] = "see above";
+    const struct output shown = {.out = none, .err = words};
+    int code = spawn_and_wait(argv, STDERR_FILENO, STDERR_FILENO);
+
+    if (code != 0)
+        text_replace(reason, command_complaint(argv[0], code, &shown));
     return code == 0 ? 0 : -EIO;
 }
 

@@ -134,9 +134,11 @@ int disk_settle(const struct disk *disk, char **reason)
     struct output output;
     int code = command_run(argv, &output), error = flag_clear(disk);
 
-    if (error < 0)
-        text_replace(reason, text_format("the journal was not replayed: e2fsck: exit code %d: %s%s",
-                                         code, output.err, output.out));
+    if (error < 0) {
+        TEXT_AUTO cause = command_complaint(argv[0], code, &output);
+
+        text_replace(reason, text_format("the journal was not replayed: %s", cause));
+    }
     output_free(&output);
     return error;
 }
@@ -348,7 +350,8 @@ static int debugfs_run(const struct disk *disk, const char *command, char **reas
     int error = code == 0 && (said == NULL || said[1] == '\0') ? 0 : -EIO;
 
     if (error < 0)
-        text_replace(reason, text_format("debugfs: %s: %s", command, output.err));
+        text_replace(reason, code < 0 ? command_complaint(argv[0], code, &output)
+                                      : text_format("debugfs: %s: %s", command, output.err));
     output_free(&output);
     return error;
 }

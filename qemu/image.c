@@ -25,24 +25,102 @@ static int refuse(char **reason, const char *name, char *why)
     return -EINVAL;
 }
 
-int image_copy(const char *path, const char *raw, char **reason)
-{
-    const char *argv[] = {"qemu-img", "convert", "-O", "raw", path, raw, NULL};
-    struct output output;
-    struct stat st;
-    int code;
+static const struct {
+    const char *name, *unpack;
+    unsigned char magic[6];
+    size_t length;
+} packers[] = {
+    {"xz", "xz -d", {0xfd, '7', 'z', 'X', 'Z', 0}, 6},
+    {"gzip", "gzip -d", {0x1f, 0x8b}, 2},
+    {"zstd", "zstd -d", {0x28, 0xb5, 0x2f, 0xfd}, 4},
+    {"bzip2", "bzip2 -d", {'B', 'Z', 'h'}, 3},
+    {"zip", "unzip", {'P', 'K', 3, 4}, 4},
+};
 
-    if (stat(path, &st) < 0)
+static int packed_check(const char *path, char **reason)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char head[6] = {0};
+
+    if (fd < 0)
+        return refuse(reason, path, text_copy(strerror(errno)));
+    if (read(fd, head, sizeof head) < 0) {
+        close(fd);
+        return refuse(reason, path, text_copy(strerror(errno)));
+    }
+    close(fd);
+    for (size_t i = 0; i < sizeof packers / sizeof *packers; i++)
+        if (memcmp(head, packers[i].magic, packers[i].length) == 0)
+            return refuse(reason, path,
+                          text_format("it is compressed (%s): unpack it first, with `%s`",
+                                      packers[i].name, packers[i].unpack));
+    return 0;
+}
+
+/* Runs qemu-img; what it says of the image is a reason to refuse it where `blame` is in that. */
+static int qemu_img(const char *const argv[], const char *path, const char *blame,
+                    struct output *output, char **reason)
+{
+    int code = command_run(argv, output);
+
+    if (code == 0)
+        return 0;
+    if (code > 0 && strstr(output->err, blame) != NULL)
+        return refuse(reason, path, text_copy(output->err));
+    text_replace(reason, command_complaint(argv[0], code, output));
+    return code == -ENOENT ? -ENOENT : -EIO;
+}
+
+/* Where the image is raw it can be looked into as it lies there, unless a tool would take part of
+ * its name for an offset. */
+static int raw_check(const char *path, const char *name, const char *info, char **reason)
+{
+    const char *format = strstr(info, "file format: ");
+    struct image image;
+    int error;
+
+    if (format == NULL || !text_starts(format, "file format: raw\n") || strchr(path, '?') != NULL ||
+        strstr(path, "@@") != NULL)
+        return 0;
+    error = image_inspect(&image, path, name, reason);
+    image_free(&image);
+    return error;
+}
+
+int image_look(const char *path, char **reason)
+{
+    TEXT_AUTO real = realpath(path, NULL);
+    const char *argv[] = {"qemu-img", "info", "--backing-chain", real, NULL};
+    struct output output = {0};
+    struct stat st;
+    int error;
+
+    if (real == NULL || stat(real, &st) < 0)
         return refuse(reason, path, text_copy(strerror(errno)));
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return refuse(reason, path, text_copy("not a file"));
-    code = command_run(argv, &output);
-    if (code == -ENOENT)
-        refuse(reason, path, text_copy("qemu-img is not installed: `make deps` brings it"));
-    else if (code != 0)
-        refuse(reason, path, text_copy(output.err));
+    error = packed_check(path, reason);
+    if (error < 0)
+        return error;
+    error = qemu_img(argv, path, "", &output, reason);
+    if (error == 0)
+        error = raw_check(real, path, output.out, reason);
     output_free(&output);
-    return code == 0 ? 0 : -EINVAL;
+    return error;
+}
+
+int image_copy(const char *path, const char *raw, char **reason)
+{
+    TEXT_AUTO real = realpath(path, NULL);
+    const char *argv[] = {"qemu-img", "convert", "-O", "raw", real, raw, NULL};
+    struct output output = {0};
+    int error;
+
+    if (real == NULL)
+        return refuse(reason, path, text_copy(strerror(errno)));
+    error = qemu_img(argv, path, "error while reading", &output, reason);
+    output_free(&output);
+    return error;
 }
 
 /* What lies at an offset: "ext4", "vfat", "crypto_LUKS" ...; NULL where nothing is known. */
@@ -119,6 +197,10 @@ static int partitions_take(struct image *image, int fd, const char *name, char *
 /* With NVRAM as it leaves the factory nothing but the removable path is started. */
 static int loader_check(const struct image *image, const char *name, char **reason)
 {
+    int error = command_there("mdir", reason);
+
+    if (error < 0)
+        return error;
     if (image->disk.esp_offset == 0)
         return refuse(reason, name,
                       text_copy("no EFI system partition: it does not boot by UEFI; a cloud image "

@@ -16,11 +16,15 @@ struct image {
     bool dpkg, systemd, cloud_init;
 };
 
-/* Copies an image of any format that qemu-img knows to a raw file. The image itself is opened
- * for reading alone. 0, or -EINVAL with a reason (caller frees). */
+/* The image itself is opened for reading alone. For what is wrong with it the answer is -EINVAL,
+ * for what is wrong here (a tool is not installed, the disk is full) another -errno, with a reason
+ * that the caller frees. */
+
+/* Looks at what can be seen before it is copied: all of a raw one. */
+int image_look(const char *path, char **reason);
+/* Copies one of any format that qemu-img knows to a raw file. */
 int image_copy(const char *path, const char *raw, char **reason);
-/* Looks into the raw copy; `name` is what the reason calls it. 0, or -EINVAL with a reason.
- * image_free() in either case. */
+/* Looks into the raw copy; `name` is what the reason calls it. image_free() in either case. */
 int image_inspect(struct image *image, const char *raw, const char *name, char **reason);
 void image_free(struct image *image);
 /* `word` is one of the words, each followed by a blank. */

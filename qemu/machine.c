@@ -87,16 +87,32 @@ static void add_platform(struct arguments *arguments, const struct machine_setup
     }
 }
 
+/* A path as one of several values of an option: QEMU takes two commas for one. */
+static char *path_value(const char *path)
+{
+    char *value = text_copy("");
+
+    for (; *path != '\0'; path++) {
+        char more[3] = {*path, *path == ',' ? ',' : '\0', '\0'};
+
+        text_append(&value, more);
+    }
+    return value;
+}
+
 /* Behind blkdebug where a fault of the disk is wanted. */
 static char *disk_drive(const struct machine_setup *setup)
 {
     const char *more = setup->disk_read_only ? "readonly=on" : "cache=unsafe,discard=unmap";
+    TEXT_AUTO disk = path_value(setup->disk);
+    TEXT_AUTO rules = NULL;
 
     if (setup->disk_rules == NULL)
-        return text_format("if=none,id=disk,format=raw,%s,file=%s", more, setup->disk);
+        return text_format("if=none,id=disk,format=raw,%s,file=%s", more, disk);
+    rules = path_value(setup->disk_rules);
     return text_format("if=none,id=disk,%s,driver=raw,file.driver=blkdebug,file.config=%s,"
                        "file.image.driver=file,file.image.filename=%s,werror=%s",
-                       more, setup->disk_rules, setup->disk, setup->disk_stops ? "stop" : "report");
+                       more, rules, disk, setup->disk_stops ? "stop" : "report");
 }
 
 /* Of OVMF's 4 MiB build: the variables' flash ends where the code's begins, which ends at 4 GiB. */
@@ -105,23 +121,29 @@ static char *disk_drive(const struct machine_setup *setup)
 
 static char *vars_drive(const struct machine_setup *setup)
 {
+    TEXT_AUTO vars = path_value(setup->vars);
+    TEXT_AUTO log = NULL;
+
     if (setup->vars_in_memory)
         return text_format("if=pflash,unit=1,driver=null-co,size=%u,read-zeroes=on", VARS_SIZE);
     if (setup->vars_log == NULL)
-        return text_format("if=pflash,unit=1,format=raw,cache=unsafe,file=%s", setup->vars);
+        return text_format("if=pflash,unit=1,format=raw,cache=unsafe,file=%s", vars);
+    log = path_value(setup->vars_log);
     return text_format("if=pflash,unit=1,driver=blklogwrites,file.driver=file,file.filename=%s,"
                        "log.driver=file,log.filename=%s,log-sector-size=512",
-                       setup->vars, setup->vars_log);
+                       vars, log);
 }
 
 /* The host does not crash in these tests, so flushes to its disk would only cost time. */
 static void add_drives(struct arguments *arguments, const struct machine_setup *setup)
 {
+    TEXT_AUTO vars = path_value(setup->vars);
+
     add(arguments, "-drive", text_copy("if=pflash,unit=0,format=raw,readonly=on,file=" OVMF_CODE));
     add(arguments, "-drive", vars_drive(setup));
     if (setup->vars_in_memory) {
         add(arguments, "-device",
-            text_format("loader,file=%s,addr=0x%x,force-raw=on", setup->vars, VARS_ADDRESS));
+            text_format("loader,file=%s,addr=0x%x,force-raw=on", vars, VARS_ADDRESS));
         add(arguments, "-no-shutdown", NULL);
     }
     if (setup->disk != NULL) {
@@ -129,8 +151,10 @@ static void add_drives(struct arguments *arguments, const struct machine_setup *
         add(arguments, "-device", text_copy("virtio-blk-pci,drive=disk"));
     }
     if (setup->payload != NULL) {
+        TEXT_AUTO payload = path_value(setup->payload);
+
         add(arguments, "-drive",
-            text_format("if=none,id=payload,format=raw,readonly=on,file=%s", setup->payload));
+            text_format("if=none,id=payload,format=raw,readonly=on,file=%s", payload));
         add(arguments, "-device", text_copy("virtio-blk-pci,drive=payload"));
     }
 }
@@ -139,8 +163,10 @@ static void add_drives(struct arguments *arguments, const struct machine_setup *
 static void add_extras(struct arguments *arguments, const struct machine_setup *setup)
 {
     if (setup->seed != NULL) {
+        TEXT_AUTO seed = path_value(setup->seed);
+
         add(arguments, "-drive",
-            text_format("if=none,id=seed,format=raw,readonly=on,file=%s", setup->seed));
+            text_format("if=none,id=seed,format=raw,readonly=on,file=%s", seed));
         add(arguments, "-device", text_copy("virtio-blk-pci,drive=seed"));
     }
     if (setup->pvpanic) {
@@ -151,9 +177,11 @@ static void add_extras(struct arguments *arguments, const struct machine_setup *
 
 static void add_streams(struct arguments *arguments, const struct machine_setup *setup)
 {
+    TEXT_AUTO console = path_value(setup->console);
+
     add(arguments, "-chardev",
         text_format("socket,id=console,fd=%d,logfile=%s,logappend=off", CHILD_FD + MACHINE_CONSOLE,
-                    setup->console));
+                    console));
     add(arguments, "-serial", text_copy("chardev:console"));
     if (setup->debug != NULL)
         add(arguments, "-debugcon", text_format("file:%s", setup->debug));
@@ -180,7 +208,10 @@ static void child_exec(const struct machine_setup *setup, char *const argv[],
         if (dup2(ends[i], CHILD_FD + i) < 0)
             _exit(127);
     execvp(argv[0], argv);
-    dprintf(2, "rig: %s: %s\n", argv[0], strerror(errno));
+    if (errno == ENOENT)
+        dprintf(2, "%s is not installed: `make deps` brings it\n", argv[0]);
+    else
+        dprintf(2, "rig: %s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
 
@@ -349,6 +380,8 @@ int machine_send(struct machine *machine, const char *line)
     TEXT_AUTO message = text_format("%s\n", line);
     size_t length = strlen(message), done = 0;
 
+    if (strchr(line, '\n') != NULL)
+        return -EINVAL;
     while (done < length) {
         ssize_t put =
             send(machine->fds[MACHINE_CHANNEL], message + done, length - done, MSG_NOSIGNAL);

@@ -75,7 +75,7 @@ int machine_start(struct machine *machine, const struct machine_setup *setup,
  * -ESHUTDOWN once QEMU has ended and everything it said has been handed on.
  */
 long machine_pump(struct machine *machine, int timeout_ms);
-/* Sends one line to the guest's agent. 0 or -errno. */
+/* Sends one line to the guest's agent. 0 or -errno; -EINVAL for more than one. */
 int machine_send(struct machine *machine, const char *line);
 /* Asks QEMU for a command without arguments; its answer comes as a message. */
 void machine_qmp(struct machine *machine, const char *command);

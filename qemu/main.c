@@ -40,6 +40,7 @@ static int usage(const char *complaint)
           "  --out DIR         logs and results, or where the report goes (default RIG/out)\n"
           "  --rig DIR         images and states (default build/rig)\n"
           "  --scenarios DIR   (default qemu/scenarios)\n"
+          "  --tree DIR        `make try-ready` there is part of try (qemu/rig gives it)\n"
           "exit code: 0 all passed, 1 one failed, 2 wrong use\n",
           stdout);
     return EXIT_PASSED;
@@ -321,6 +322,7 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
         {"out", required_argument, NULL, 'o'},
         {"rig", required_argument, NULL, 'r'},
         {"scenarios", required_argument, NULL, 's'},
+        {"tree", required_argument, NULL, 'T'},
         {"all", no_argument, NULL, 'a'},
         {"tag", required_argument, NULL, 't'},
         {"view", no_argument, NULL, 'v'},
@@ -343,6 +345,8 @@ static int parse(int argc, char **argv, struct rig *rig, struct options *options
             rig->dir = optarg;
         else if (option == 's')
             rig->scenarios = optarg;
+        else if (option == 'T')
+            rig->tree = optarg;
         else if (option == 'e')
             rig->resume = true;
         else if (option == 'v' || option == 'n')
@@ -395,6 +399,15 @@ static int parse_line(int argc, char **argv, struct rig *rig, struct options *op
     return parse_words(*verb, argc - first, argv + first, rig, options, words);
 }
 
+/* Tools for disks and modules lie where an ordinary user's PATH has nothing. */
+static void path_widen(void)
+{
+    const char *path = getenv("PATH");
+    TEXT_AUTO wide = text_format("%s:/usr/sbin:/sbin", path != NULL ? path : "/usr/bin:/bin");
+
+    setenv("PATH", wide, 1);
+}
+
 int main(int argc, char **argv)
 {
     struct rig rig = {.dir = "build/rig", .scenarios = "qemu/scenarios", .jobs = 1};
@@ -405,6 +418,7 @@ int main(int argc, char **argv)
     TEXT_AUTO reason = NULL;
     TEXT_AUTO out = NULL;
 
+    path_widen();
     if (code != 0)
         return code > EXIT_USAGE ? EXIT_PASSED : code;
     if (rig.out == NULL)

@@ -12,7 +12,7 @@ include qemu/blocks.mk
 RIG_PROGRAM := $(B)/qemu/rig
 RIG_SRC     := $(filter-out qemu/main.c,$(sort $(wildcard qemu/*.c)))
 RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o
-RIG_LIBS    := -ljson-c -lcrypto -lext2fs -lcom_err -lblkid -lm
+RIG_LIBS    := -ljson-c -larchive -lcrypto -lext2fs -lcom_err -lblkid -lm
 # For tests/test_rig_*: the runner without its main().
 RIG_HOST_OBJS := $(RIG_OBJS)
 RIG_JOBS    ?= $(shell n=$$(nproc); [ "$$n" -gt 1 ] && echo 2 || echo 1)

@@ -10,6 +10,7 @@ struct rig {
     const char *dir;       /* base.raw, payload.img, outbox/, states, answers kept */
     const char *scenarios; /* directory of .scn files */
     const char *out;       /* a directory a scenario, with logs and result.json */
+    const char *tree;      /* source tree that `rig try` makes ready, or NULL */
     const char *accel;
     long jobs;
     bool keep;              /* disks of scenarios that passed, too */

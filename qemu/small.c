@@ -32,7 +32,7 @@ static int shell(char *script, char **reason)
 static int disk_lay_out(const char *disk, char **reason)
 {
     return shell(
-        text_format("PATH=$PATH:/usr/sbin:/sbin; rm -f '%s'; truncate -s %dM '%s'\n"
+        text_format("rm -f '%s'; truncate -s %dM '%s'\n"
                     "printf 'label: gpt\\nlabel-id: %s\\n"
                     "start=1MiB, size=%dMiB, type=uefi, uuid=%s, name=esp\\n' | sfdisk -q '%s'\n"
                     "mkfs.vfat --offset 2048 -F 32 -n ESP '%s' %d >/dev/null\n"

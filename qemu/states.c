@@ -3,6 +3,7 @@
  * "base" is the image as it was built; every other is the end of the scenario that provides it.
  */
 #include "rig.h"
+#include "breakoff.h"
 #include "command.h"
 
 #include <dirent.h>
@@ -111,9 +112,23 @@ int rig_check_starts(const struct rig *rig, char **reason)
 
 int directory_make(const char *dir)
 {
-    const char *argv[] = {"mkdir", "-p", dir, NULL};
+    TEXT_AUTO path = text_copy(dir);
+    struct stat st;
 
-    return command_must(argv, NULL);
+    for (char *end = path + (path[0] == '/'); *end != '\0';) {
+        char behind;
+
+        end += strcspn(end, "/");
+        behind = *end;
+        *end = '\0';
+        if (mkdir(path, 0777) < 0 && errno != EEXIST)
+            return -errno;
+        *end = behind;
+        end += strspn(end, "/");
+    }
+    if (stat(dir, &st) < 0)
+        return -errno;
+    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
 void directory_remove(const char *dir)
@@ -291,6 +306,8 @@ static int state_make(const struct rig *rig, const struct scenario *provider, co
         error = state_copy(rig, provider->start, making, reason);
     if (error == 0)
         error = run_provider(rig, provider, making, reason);
+    if (breakoff_signal() != 0)
+        directory_remove(making);
     if (error < 0)
         return error;
     remove_others(rig, provider->provides);

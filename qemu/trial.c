@@ -1,4 +1,5 @@
 #include "trial.h"
+#include "breakoff.h"
 #include "run.h"
 
 #include <errno.h>
@@ -19,23 +20,13 @@ static struct finding_of_trial judge(const struct trial *trial)
     return trial_judge(trial->boots, trial->count, &rules);
 }
 
-static int updates_inspect(struct trial *trial, char **reason)
-{
-    const struct trial_files *files = &trial->options->updates;
-    int error = 0;
-
-    for (size_t i = 0; i < files->count && error == 0; i++)
-        error = update_inspect(&trial->updates[i], files->paths[i], reason);
-    return error;
-}
-
 static int play(struct trial *trial, char **reason)
 {
     int error = trial_stage(trial, reason);
 
     if (error == 0)
         error = trial_prepare(trial, reason);
-    while (error == 0 && judge(trial).verdict == TRIAL_UNDECIDED)
+    while (error == 0 && breakoff_signal() == 0 && judge(trial).verdict == TRIAL_UNDECIDED)
         error = trial_boot(trial, reason);
     boot_cut(&trial->session, "end of the trial");
     return error;
@@ -98,38 +89,59 @@ static struct json_object *answer_json(const struct trial *trial, const char *li
     return object;
 }
 
+static int keep(const struct out *out, const char *json)
+{
+    TEXT_AUTO path = text_format("%s/try.json", out->path);
+    int error = file_write(path, json, strlen(json));
+
+    if (error < 0)
+        fprintf(stderr, "rig: %s: %s\n", path, strerror(-error));
+    return error;
+}
+
+/* To where it belongs: the directory, if it is ours, and stdout. Frees the object. */
+static void publish(const struct trial *trial, struct json_object *object, const char *line)
+{
+    const char *json = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE);
+
+    if (trial->out.taken)
+        (void)keep(&trial->out, json);
+    if (trial->options->json)
+        puts(json);
+    else if (line != NULL)
+        puts(line);
+    json_object_put(object);
+}
+
 static int answer(const struct trial *trial)
 {
     TEXT_AUTO line = answer_line(trial);
-    TEXT_AUTO path = text_format("%s/try.json", trial->session.dir);
-    struct json_object *object = answer_json(trial, line);
-    const char *json = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-                                                                  JSON_C_TO_STRING_NOSLASHESCAPE);
-    int error = file_write(path, json, strlen(json));
 
-    puts(trial->options->json ? json : line);
-    json_object_put(object);
-    if (error < 0)
-        fprintf(stderr, "rig: %s: %s\n", path, strerror(-error));
+    publish(trial, answer_json(trial, line), line);
     return (int)judge(trial).verdict;
 }
 
 /* the verb */
 
-static int complain(int error, const char *reason)
+/* There is no answer. */
+static int complain(const struct trial *trial, int error, const char *reason)
 {
-    fprintf(stderr, "rig: try: %s\n", reason != NULL ? reason : strerror(-error));
-    return error == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+    int code = error == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+    struct json_object *object = json_object_new_object();
+
+    put_text(object, "verdict", NULL);
+    put_number(object, "code", (size_t)code);
+    put_text(object, "error", reason);
+    fprintf(stderr, "rig: try: %s\n", reason);
+    publish(trial, object, NULL);
+    return code;
 }
 
 static void tidy(const struct trial *trial)
 {
-    if (trial->options->keep)
-        return;
-    unlink(trial->session.disk_path);
-    unlink(trial->session.payload);
-    if (trial->seed != NULL)
-        unlink(trial->seed);
+    if (!trial->options->keep || breakoff_signal() != 0)
+        out_thin(&trial->out);
 }
 
 static void trial_free(struct trial *trial)
@@ -138,38 +150,55 @@ static void trial_free(struct trial *trial)
         update_free(&trial->updates[i]);
     image_free(&trial->image);
     session_close(&trial->session);
+    out_close(&trial->out);
     free(trial->seed);
     free(trial->without);
     free(trial->itself);
 }
 
-static int perform(struct trial *trial, const char *dir, char **reason)
+/* Whatever else it led to, that is what happened. */
+static int broken_off(int error, char **reason)
 {
-    int error = updates_inspect(trial, reason);
+    if (breakoff_signal() == 0)
+        return error;
+    text_replace(reason, text_format("broken off: %s", strsignal(breakoff_signal())));
+    return -EINTR;
+}
 
-    if (error < 0)
-        return error;
-    directory_remove(dir);
-    error = directory_make(dir);
-    if (error == 0)
-        error = session_open(&trial->session, &trial->scenario, dir);
+/* In a directory that is taken. */
+static int carry_out(struct trial *trial, char **reason)
+{
+    int error = session_open(&trial->session, &trial->scenario, trial->out.path);
+
     if (error < 0) {
-        text_replace(reason, text_format("%s: %s", dir, strerror(-error)));
-        return error;
+        text_replace(reason, text_format("%s: %s", trial->out.path, strerror(-error)));
+        return -EIO;
     }
-    error = play(trial, reason);
+    error = broken_off(play(trial, reason), reason);
     text_replace(&trial->session.reason, *reason != NULL ? text_copy(*reason) : NULL);
     session_write_result(&trial->session);
     tidy(trial);
     return error;
 }
 
+static int perform(struct trial *trial, char **reason)
+{
+    TEXT_AUTO cache = text_format("%s/accel", trial->rig->dir);
+    int error = broken_off(trial_look(trial, reason), reason);
+
+    if (error == 0)
+        error = out_take(&trial->out, reason);
+    if (error < 0)
+        return error;
+    trial->session.accel = trial->rig->accel = machine_accel(cache);
+    return carry_out(trial, reason);
+}
+
 static int try(struct rig *rig, const struct trial_options *options)
 {
-    TEXT_AUTO cache = text_format("%s/accel", rig->dir);
     TEXT_AUTO dir =
         options->out != NULL ? text_copy(options->out) : text_format("%s/try", rig->out);
-    TEXT_AUTO payload = text_format("%s/payload.img", dir);
+    TEXT_AUTO payload = NULL;
     TEXT_AUTO reason = NULL;
     char name[] = "try", title[] = "somebody's update is tried", proves[] = "", none[] = "";
     struct trial trial = {.rig = rig,
@@ -180,16 +209,28 @@ static int try(struct rig *rig, const struct trial_options *options)
                                        .start = none,
                                        .tags = none,
                                        .file = none},
-                          .session = {.payload = payload, .live = options->live, .pvpanic = true}};
+                          .session = {.live = options->live, .pvpanic = true}};
     int error, code;
 
-    if (directory_make(rig->dir) < 0)
-        return complain(-EIO, "the rig's directory cannot be made: see --rig");
-    trial.session.accel = rig->accel = machine_accel(cache);
-    error = perform(&trial, dir, &reason);
-    code = error == 0 ? answer(&trial) : complain(error, reason);
+    breakoff_watch();
+    error = out_look(&trial.out, dir, &reason);
+    payload = text_format("%s/payload.img", trial.out.path);
+    trial.session.payload = payload;
+    if (error == 0)
+        error = perform(&trial, &reason);
+    code = error == 0 ? answer(&trial) : complain(&trial, error, reason);
     trial_free(&trial);
+    breakoff_end();
     return code;
+}
+
+/* What cannot be parsed may have --json in it all the same. */
+static bool wants_json(char *const words[])
+{
+    for (; *words != NULL; words++)
+        if (strcmp(*words, "--json") == 0)
+            return true;
+    return false;
 }
 
 int trial_run(struct rig *rig, char *const words[])
@@ -203,8 +244,11 @@ int trial_run(struct rig *rig, char *const words[])
     while (argv[argc] != NULL)
         argc++;
     if (trial_parse(&options, argc, argv, &reason) < 0) {
-        fprintf(stderr, "rig: try: %s; `rig try --help` tells how it is used\n", reason);
-        return EXIT_USAGE;
+        struct trial none = {.options = &options};
+
+        options.json = wants_json(words);
+        text_append(&reason, "; `rig try --help` tells how it is used");
+        return complain(&none, -EINVAL, reason);
     }
     if (options.help) {
         fputs(trial_usage, stdout);

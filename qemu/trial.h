@@ -1,14 +1,16 @@
 /*
  * trial.h - `rig try`: what somebody's update does to the boots of a machine.
  *
- * The image is copied, never written to; the machine has no network. See README.md, "Bring your own
- * update".
+ * The image is copied, never written to; the machine has no network. All that was brought is looked
+ * at before anything is made, as far as that goes without a copy of the image. See README.md,
+ * "Bring your own update".
  */
 #ifndef BACKSTOP_RIG_TRIAL_H
 #define BACKSTOP_RIG_TRIAL_H
 
 #include "image.h"
 #include "rig.h"
+#include "trial_out.h"
 #include "update.h"
 #include "verdict.h"
 
@@ -43,10 +45,11 @@ extern const char trial_usage[];
 
 /* One run. */
 struct trial {
-    const struct rig *rig;
+    struct rig *rig;
     const struct trial_options *options;
     struct update updates[TRIAL_FILES];
     struct image image;
+    struct out out;
     struct scenario scenario; /* what the session says that it plays */
     struct session session;
     char *seed;    /* NoCloud disk, or NULL */
@@ -57,8 +60,11 @@ struct trial {
     size_t count;
 };
 
+/* trial_look.c: looks at what was brought, and has `make try-ready` run. 0; -EINVAL: something does
+ * not serve; another -errno: the rig failed; with a reason. */
+int trial_look(struct trial *trial, char **reason);
 /* trial_stage.c: what is made before the first boot: disk, variables, payload, a way in. 0;
- * -EINVAL: what was brought does not serve; another -errno: the rig failed; with a reason. */
+ * -EINVAL, another -errno as above. */
 int trial_stage(struct trial *trial, char **reason);
 /* trial_boots.c: makes the machine ready and updates it. 0; -EINVAL or -EPROTO with a reason. */
 int trial_prepare(struct trial *trial, char **reason);

@@ -281,6 +281,35 @@ static void record(struct trial *trial, enum ending ending)
     progress(trial, text);
 }
 
+/* The last line of a text, which is cut behind it. */
+static const char *end_of(char *text)
+{
+    size_t length = strlen(text);
+    const char *line;
+
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    line = strrchr(text, '\n');
+    return line != NULL ? line + 1 : text;
+}
+
+/* QEMU itself ended, which is no fault of what was brought. */
+static bool qemu_fell(const struct trial *trial, char **reason)
+{
+    const struct boot *boot = boot_of(trial);
+    TEXT_AUTO path = text_format("%s/qemu.log", trial->session.dir);
+    TEXT_AUTO log = NULL;
+    const char *words;
+
+    if (boot->end == NULL || strcmp(boot->end, "QEMU ended by itself") != 0)
+        return false;
+    log = file_read(path, NULL);
+    words = log != NULL ? end_of(log) : "";
+    text_replace(reason, text_format("QEMU ended by itself%s%s; see %s",
+                                     words[0] != '\0' ? ": " : "", words, path));
+    return true;
+}
+
 int trial_boot(struct trial *trial, char **reason)
 {
     const struct boot *boot;
@@ -292,11 +321,8 @@ int trial_boot(struct trial *trial, char **reason)
         return -EPROTO;
     }
     boot = boot_of(trial);
-    if (boot->end != NULL && strcmp(boot->end, "QEMU ended by itself") == 0) {
-        text_replace(reason,
-                     text_format("QEMU ended by itself: see %s/qemu.log", trial->session.dir));
+    if (qemu_fell(trial, reason))
         return -EPROTO;
-    }
     if (!boot->hello || !trial->session.on)
         ending = boot_ending(boot, boot->good);
     else if (strcmp(boot->target, "safe") == 0)
@@ -314,6 +340,8 @@ static int not_serving(struct trial *trial, const char *what, char **reason)
 {
     const struct boot *boot = boot_of(trial);
 
+    if (qemu_fell(trial, reason))
+        return -EPROTO;
     text_replace(
         reason,
         text_format("before any update the machine %s (%s%s%s); its console: %s/%s", what,
@@ -324,13 +352,7 @@ static int not_serving(struct trial *trial, const char *what, char **reason)
 
 static char *last_line(const struct trial *trial)
 {
-    char *output = trial->session.run_output, *line;
-    size_t length = strlen(output);
-
-    while (length > 0 && output[length - 1] == '\n')
-        output[--length] = '\0';
-    line = strrchr(output, '\n');
-    return text_copy(line != NULL ? line + 1 : output);
+    return text_copy(end_of(trial->session.run_output));
 }
 
 /* Exit codes of install.sh. */
@@ -522,7 +544,7 @@ static int update(struct trial *trial, char **reason)
         !apply(trial, "the update", "sh /payload/try/apply.sh", &error, reason))
         return error < 0 ? error : left_out(trial, reason);
     if (trial->options->command != NULL &&
-        !apply(trial, "the command", trial->options->command, &error, reason))
+        !apply(trial, "the command", "sh /payload/try/command.sh", &error, reason))
         return error;
     if (!reboot_in_order(trial))
         ended_by(trial, trial->options->command != NULL ? "the command" : "the update");

@@ -23,8 +23,9 @@ const char trial_usage[] =
     "  --update-limit SECONDS\n"
     "                       within which the updates, and then the command, must end: else there\n"
     "                       is no answer (default 3600)\n"
-    "  --out DIR            logs and results (default RIG/out/try); --keep: the disk as well\n"
-    "  --json               the answer as JSON; --live: the timeline while it runs\n"
+    "  --out DIR            logs and results (default RIG/out/try), a new directory or that of an\n"
+    "                       earlier run; --keep: the disk as well\n"
+    "  --json               the answer as JSON; --live: the timeline while it runs; not both\n"
     "exit code: 0 boots well; 10 crash-loops, and Backstop recovers; 11 crash-loops and does not\n"
     "recover; 12 hangs; 13 late crash; 14 crashes now and then; 1 no answer; 2 wrong use, or what\n"
     "was brought does not serve\n";
@@ -63,12 +64,22 @@ static int take_minutes(struct trial_options *options, const char *text, char **
     return error;
 }
 
+/* Of what there is but one of. */
+static int take_once(const char *option, const char **target, const char *value, char **reason)
+{
+    if (*target != NULL)
+        return refuse(reason, text_format("--%s: given twice", option));
+    if (value[strspn(value, " \t\n")] == '\0')
+        return refuse(reason, text_format("--%s: nothing is in it", option));
+    *target = value;
+    return 0;
+}
+
 static int take_image(struct trial_options *options, const char *path, char **reason)
 {
     if (access(path, R_OK) < 0)
         return refuse(reason, text_format("--image %s: %s", path, strerror(errno)));
-    options->image = path;
-    return 0;
+    return take_once("image", &options->image, path, reason);
 }
 
 static int take_backstop(struct trial_options *options, enum wish wish, char **reason)
@@ -79,68 +90,101 @@ static int take_backstop(struct trial_options *options, enum wish wish, char **r
     return 0;
 }
 
-/* Options without a value of their own kind. */
-static void take_flag(struct trial_options *options, int option)
-{
-    options->keep = options->keep || option == 'k';
-    options->json = options->json || option == 'j';
-    options->live = options->live || option == 'l';
-    options->help = options->help || option == 'h';
-}
+/* Above any character, since no option is one. */
+enum option_name {
+    OPTION_IMAGE = 256,
+    OPTION_UPDATE,
+    OPTION_RUN,
+    OPTION_SET,
+    OPTION_CHECK,
+    OPTION_INSTALL,
+    OPTION_WITHOUT,
+    OPTION_BOOTS,
+    OPTION_WATCH,
+    OPTION_SILENCE,
+    OPTION_UPDATE_LIMIT,
+    OPTION_OUT,
+    OPTION_KEEP,
+    OPTION_JSON,
+    OPTION_LIVE,
+    OPTION_HELP,
+};
 
-static int take(struct trial_options *options, int option, const char *value, char **reason)
+static int take_flag(bool *flag)
 {
-    switch (option) {
-    case 'i':
-        return take_image(options, value, reason);
-    case 'u':
-        return take_file("update", &options->updates, value, reason);
-    case 's':
-        return take_file("set", &options->sets, value, reason);
-    case 'c':
-        return take_file("check", &options->checks, value, reason);
-    case 'r':
-        options->command = value;
-        return 0;
-    case 'B':
-        return take_backstop(options, WISH_INSISTED, reason);
-    case 'N':
-        return take_backstop(options, WISH_NOT, reason);
-    case 'b':
-        return take_number("boots", value, 1, TRIAL_WANTED_MAX, &options->boots, reason);
-    case 'w':
-        return take_minutes(options, value, reason);
-    case 'S':
-        return take_number("silence", value, 30, 3600, &options->silence, reason);
-    case 'U':
-        return take_number("update-limit", value, 10, 86400, &options->update_limit, reason);
-    case 'o':
-        options->out = value;
-        return 0;
-    }
-    take_flag(options, option);
+    *flag = true;
     return 0;
 }
 
+static int take(struct trial_options *options, enum option_name option, const char *value,
+                char **reason)
+{
+    switch (option) {
+    case OPTION_IMAGE:
+        return take_image(options, value, reason);
+    case OPTION_UPDATE:
+        return take_file("update", &options->updates, value, reason);
+    case OPTION_SET:
+        return take_file("set", &options->sets, value, reason);
+    case OPTION_CHECK:
+        return take_file("check", &options->checks, value, reason);
+    case OPTION_RUN:
+        return take_once("run", &options->command, value, reason);
+    case OPTION_INSTALL:
+        return take_backstop(options, WISH_INSISTED, reason);
+    case OPTION_WITHOUT:
+        return take_backstop(options, WISH_NOT, reason);
+    case OPTION_BOOTS:
+        return take_number("boots", value, 1, TRIAL_WANTED_MAX, &options->boots, reason);
+    case OPTION_WATCH:
+        return take_minutes(options, value, reason);
+    case OPTION_SILENCE:
+        return take_number("silence", value, 30, 3600, &options->silence, reason);
+    case OPTION_UPDATE_LIMIT:
+        return take_number("update-limit", value, 10, 86400, &options->update_limit, reason);
+    case OPTION_OUT:
+        return take_once("out", &options->out, value, reason);
+    case OPTION_KEEP:
+        return take_flag(&options->keep);
+    case OPTION_JSON:
+        return take_flag(&options->json);
+    case OPTION_LIVE:
+        return take_flag(&options->live);
+    case OPTION_HELP:
+        return take_flag(&options->help);
+    }
+    return -EINVAL;
+}
+
 static const struct option longs[] = {
-    {"image", required_argument, NULL, 'i'},
-    {"update", required_argument, NULL, 'u'},
-    {"run", required_argument, NULL, 'r'},
-    {"set", required_argument, NULL, 's'},
-    {"check", required_argument, NULL, 'c'},
-    {"install-backstop", no_argument, NULL, 'B'},
-    {"no-backstop", no_argument, NULL, 'N'},
-    {"boots", required_argument, NULL, 'b'},
-    {"watch", required_argument, NULL, 'w'},
-    {"silence", required_argument, NULL, 'S'},
-    {"out", required_argument, NULL, 'o'},
-    {"keep", no_argument, NULL, 'k'},
-    {"json", no_argument, NULL, 'j'},
-    {"live", no_argument, NULL, 'l'},
-    {"help", no_argument, NULL, 'h'},
-    {"update-limit", required_argument, NULL, 'U'},
+    {"image", required_argument, NULL, OPTION_IMAGE},
+    {"update", required_argument, NULL, OPTION_UPDATE},
+    {"run", required_argument, NULL, OPTION_RUN},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"check", required_argument, NULL, OPTION_CHECK},
+    {"install-backstop", no_argument, NULL, OPTION_INSTALL},
+    {"no-backstop", no_argument, NULL, OPTION_WITHOUT},
+    {"boots", required_argument, NULL, OPTION_BOOTS},
+    {"watch", required_argument, NULL, OPTION_WATCH},
+    {"silence", required_argument, NULL, OPTION_SILENCE},
+    {"update-limit", required_argument, NULL, OPTION_UPDATE_LIMIT},
+    {"out", required_argument, NULL, OPTION_OUT},
+    {"keep", no_argument, NULL, OPTION_KEEP},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"live", no_argument, NULL, OPTION_LIVE},
+    {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
 };
+
+/* A word that getopt does not know. Of letters behind one '-' the word may not be behind it yet. */
+static int refuse_word(char *const argv[], char **reason)
+{
+    if (optopt > 0 && optopt < OPTION_IMAGE)
+        return refuse(reason, text_format("-%c: not an option of try", optopt));
+    if (optopt >= OPTION_IMAGE)
+        return refuse(reason, text_format("%s: takes no value", argv[optind - 1]));
+    return refuse(reason, text_format("%s: not an option of try", argv[optind - 1]));
+}
 
 int trial_parse(struct trial_options *options, int argc, char *const argv[], char **reason)
 {
@@ -154,8 +198,8 @@ int trial_parse(struct trial_options *options, int argc, char *const argv[], cha
         if (option == ':')
             return refuse(reason, text_format("%s: its value is missing", argv[optind - 1]));
         if (option == '?')
-            return refuse(reason, text_format("%s: not an option of try", argv[optind - 1]));
-        error = take(options, option, optarg, reason);
+            return refuse_word(argv, reason);
+        error = take(options, (enum option_name)option, optarg, reason);
     }
     if (error < 0 || options->help)
         return error;
@@ -164,5 +208,7 @@ int trial_parse(struct trial_options *options, int argc, char *const argv[], cha
                       text_format("%s: what is it? files are given with --update", argv[optind]));
     if (options->updates.count == 0 && options->command == NULL)
         return refuse(reason, text_copy("nothing to try: give --update PATH or --run COMMAND"));
+    if (options->json && options->live)
+        return refuse(reason, text_copy("--json and --live: one of them; stdout is for one"));
     return 0;
 }

@@ -13,26 +13,63 @@
 /* A file or a tree; links are what they lead to. */
 static int copy(const char *from, const char *to, char **reason)
 {
-    const char *argv[] = {"cp", "-RL", from, to, NULL};
+    const char *argv[] = {"cp", "-RL", "--", from, to, NULL};
 
     return command_must(argv, reason);
 }
 
-/* Files of the caller's by their own names, in a directory of the payload. */
-static int stage_files(const char *dir, const struct trial_files *files, char **reason)
+/* Makes it, where there is something for it. */
+static int make(const char *dir, char **reason)
 {
-    int error = files->count > 0 ? directory_make(dir) : 0;
+    int error = directory_make(dir);
 
-    for (size_t i = 0; i < files->count && error == 0; i++)
-        error = copy(files->paths[i], dir, reason);
+    if (error < 0)
+        text_replace(reason, text_format("%s: %s", dir, strerror(-error)));
+    return error < 0 ? -EIO : 0;
+}
+
+/* Files of the caller's by their own names, in a directory of the payload. */
+static int stage_files(const char *dir, const struct trial_files *files, const char *mode,
+                       char **reason)
+{
+    int error = files->count > 0 ? make(dir, reason) : 0;
+
+    for (size_t i = 0; i < files->count && error == 0; i++) {
+        const char *argv[] = {"install", "-m", mode, "--", files->paths[i], dir, NULL};
+
+        error = command_must(argv, reason);
+    }
     return error;
+}
+
+/* A file, since what is asked of the guest's agent is a line. */
+static int stage_command(const char *dir, const char *command, char **reason)
+{
+    TEXT_AUTO path = text_format("%s/command.sh", dir);
+    TEXT_AUTO text = text_format("%s\n", command != NULL ? command : "");
+    int error = command != NULL ? file_write(path, text, strlen(text)) : 0;
+
+    if (error < 0)
+        text_replace(reason, text_format("%s: %s", path, strerror(-error)));
+    return error < 0 ? -EIO : 0;
 }
 
 /* Who packs the directory owns the files in it; in the machine root does. */
 static int stage_directory(const char *path, const char *to, char **reason)
 {
-    const char *argv[] = {"tar",         "-C",  path, "--owner=0", "--group=0", "--numeric-owner",
-                          "--sort=name", "-cf", to,   ".",         NULL};
+    const char *argv[] = {"tar",
+                          "-C",
+                          path,
+                          "--owner=0",
+                          "--group=0",
+                          "--numeric-owner",
+                          "--xattrs",
+                          "--sort=name",
+                          "--xattrs-include=*",
+                          "-cf",
+                          to,
+                          ".",
+                          NULL};
 
     return command_must(argv, reason);
 }
@@ -45,20 +82,20 @@ static int stage_update(const char *dir, const struct update *update, size_t num
 
     switch (update->kind) {
     case UPDATE_DEB:
-        return copy(update->path, deb, reason);
+        return copy(update->file, deb, reason);
     case UPDATE_TAR:
-        return copy(update->path, tree, reason);
+        return copy(update->file, tree, reason);
     case UPDATE_MODULE:
-        return copy(update->path, module, reason);
+        return copy(update->file, module, reason);
     case UPDATE_DIRECTORY:
-        return stage_directory(update->path, tree, reason);
+        return stage_directory(update->file, tree, reason);
     }
     return -EINVAL;
 }
 
 static int stage_updates(const struct trial *trial, const char *dir, char **reason)
 {
-    int error = directory_make(dir);
+    int error = make(dir, reason);
 
     for (size_t i = 0; i < trial->options->updates.count && error == 0; i++)
         error = stage_update(dir, &trial->updates[i], i + 1, reason);
@@ -68,21 +105,23 @@ static int stage_updates(const struct trial *trial, const char *dir, char **reas
 /* The payload disk: what `make try-ready` made, and what was brought. */
 static int payload_make(const struct trial *trial, const char *parts, char **reason)
 {
-    TEXT_AUTO stage = text_format("%s/stage", trial->session.dir);
+    TEXT_AUTO stage = text_format("%s/" OUT_STAGE, trial->session.dir);
     TEXT_AUTO dir = text_format("%s/try", stage);
     TEXT_AUTO sets = text_format("%s/sets", dir);
     TEXT_AUTO checks = text_format("%s/checks", dir);
     TEXT_AUTO updates = text_format("%s/update", dir);
     TEXT_AUTO script = text_format("%s/mkpayload.sh", parts);
     const char *argv[] = {"sh", script, trial->session.payload, dir, NULL};
-    int error = directory_make(stage);
+    int error = make(stage, reason);
 
     if (error == 0)
         error = copy(parts, dir, reason);
     if (error == 0)
-        error = stage_files(sets, &trial->options->sets, reason);
+        error = stage_files(sets, &trial->options->sets, "644", reason);
     if (error == 0)
-        error = stage_files(checks, &trial->options->checks, reason);
+        error = stage_files(checks, &trial->options->checks, "755", reason);
+    if (error == 0)
+        error = stage_command(dir, trial->options->command, reason);
     if (error == 0)
         error = stage_updates(trial, updates, reason);
     if (error == 0)

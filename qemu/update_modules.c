@@ -61,9 +61,9 @@ void modules_listed(const char *paths, char **modules, char **kernels)
 static void update_list(const struct update *update, char **modules, char **kernels)
 {
     static const char deb[] = "dpkg-deb --fsys-tarfile \"$1\" | tar -t";
-    const char *of_directory[] = {"find", "-H", update->path, "-printf", "%P\\n", NULL};
-    const char *of_tar[] = {"tar", "-tf", update->path, NULL};
-    const char *of_deb[] = {"sh", "-c", deb, "sh", update->path, NULL};
+    const char *of_directory[] = {"find", "-H", update->file, "-printf", "%P\\n", NULL};
+    const char *of_tar[] = {"tar", "-tf", update->file, NULL};
+    const char *of_deb[] = {"sh", "-c", deb, "sh", update->file, NULL};
     struct output output = {0};
 
     switch (update->kind) {

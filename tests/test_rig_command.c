@@ -5,13 +5,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "../qemu/breakoff.h"
 #include "../qemu/command.h"
 #include "../qemu/text.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void a_tool_that_succeeds_gives_no_reason(void **state)
@@ -42,7 +45,46 @@ static void a_tool_that_is_not_there_is_named(void **state)
 
     (void)state;
     assert_int_equal(command_must(argv, &reason), -EIO);
-    assert_string_equal(reason, "no-such-tool: No such file or directory: `make deps` installs it");
+    assert_string_equal(reason, "no-such-tool is not installed: `make deps` brings it");
+    assert_int_equal(command_there("no-such-tool", &reason), -ENOENT);
+    assert_string_equal(reason, "no-such-tool is not installed: `make deps` brings it");
+    assert_int_equal(command_there("sh", NULL), 0);
+}
+
+/* In a process of its own: once a signal is noted, that is so to the end. */
+static int break_off_in_child(void)
+{
+    /* It would go on for an hour after it has sent the signal. */
+    const char *const argv[] = {"sh", "-c", "kill -TERM $PPID; exec sleep 3600", NULL};
+    const char *const later[] = {"sh", "-c", "exit 3", NULL};
+    struct output output;
+
+    breakoff_watch();
+    if (breakoff_signal() != 0 || command_run(argv, &output) != 128 + SIGTERM)
+        return 1;
+    output_free(&output);
+    if (breakoff_signal() != SIGTERM)
+        return 2;
+    /* What is removed after that is removed by tools as well. */
+    if (command_run(later, &output) != 3)
+        return 3;
+    output_free(&output);
+    breakoff_end();
+    return 4;
+}
+
+static void a_tool_ends_with_the_rig(void **state)
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    (void)state;
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(break_off_in_child());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_false(WIFEXITED(status));
+    assert_int_equal(WTERMSIG(status), SIGTERM);
 }
 
 static void a_copy_keeps_bytes_and_holes(void **state)
@@ -76,6 +118,7 @@ int main(void)
         cmocka_unit_test(a_tool_that_succeeds_gives_no_reason),
         cmocka_unit_test(a_tool_that_fails_is_quoted),
         cmocka_unit_test(a_tool_that_is_not_there_is_named),
+        cmocka_unit_test(a_tool_ends_with_the_rig),
         cmocka_unit_test(a_copy_keeps_bytes_and_holes),
     };
 

@@ -2,6 +2,7 @@
 #include "scratch.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "../qemu/enter.h"
 #include "../qemu/update.h"
@@ -159,25 +160,122 @@ static void a_qcow2_is_read_and_left_alone(void **state)
     image_free(&image);
     shell("sha256sum -c sum");
     assert_int_equal(image_copy(at("none.qcow2"), at("disk"), &reason), -EINVAL);
-    assert_int_equal(image_copy(scratch, at("disk"), &reason), -EINVAL);
-    assert_non_null(strstr(reason, "not a file"));
 }
 
+static const struct {
+    const char *name, *make;
+    const char *reason; /* part of it; NULL: taken */
+} look_rows[] = {
+    {"a raw one", "true", NULL},
+    {"a qcow2", "qemu-img convert -O qcow2 disk d; mv d disk", NULL},
+    {"a raw one without a loader", "mdel -i disk@@1M ::/EFI/BOOT/BOOTX64.EFI",
+     "no \\EFI\\BOOT\\BOOTX64.EFI"},
+    {"packed by xz", "xz -0 disk; mv disk.xz disk", "compressed (xz)"},
+    {"packed by gzip", "gzip -1 disk; mv disk.gz disk", "compressed (gzip)"},
+    {"packed by zstd", "zstd -q --rm disk -o d; mv d disk", "compressed (zstd)"},
+    {"a directory", "rm disk; mkdir disk", "not a file"},
+    {"a queue", "rm disk; mkfifo disk", "not a file"},
+    {"nothing", "rm disk", "No such file"},
+    {"a qcow2 whose backing is gone",
+     "mv disk b; qemu-img create -f qcow2 -F raw -b b disk 64M; rm b", "No such file"},
+};
+
+static void images_before_they_are_copied(void **state)
+{
+    (void)state;
+    shell(EXT4 MAKE_DISK("gpt", "uefi", "linux") "; mv disk whole");
+    for (size_t i = 0; i < sizeof look_rows / sizeof *look_rows; i++) {
+        TEXT_AUTO reason = NULL;
+
+        print_message("%s\n", look_rows[i].name);
+        shell("rm -rf disk d b; cp --sparse=always whole disk");
+        shell(look_rows[i].make);
+        assert_int_equal(image_look(at("disk"), &reason),
+                         look_rows[i].reason == NULL ? 0 : -EINVAL);
+        if (look_rows[i].reason != NULL)
+            assert_non_null(strstr(reason, look_rows[i].reason));
+    }
+}
+
+/* The name of an image may be one of QEMU's protocols; a disk that is full is not its fault. */
+static void copies_of_images(void **state)
+{
+    TEXT_AUTO reason = NULL;
+    char *here = get_current_dir_name();
+
+    (void)state;
+    shell(EXT4 MAKE_DISK("gpt", "uefi", "linux") "; mv disk nbd:d");
+    assert_int_equal(chdir(scratch), 0);
+    assert_int_equal(image_copy("nbd:d", at("disk"), &reason), 0);
+    assert_int_equal(image_copy("nbd:d", "/dev/full", &reason), -EIO);
+    assert_int_equal(chdir(here), 0);
+    free(here);
+    shell("cmp nbd:d disk");
+}
+
+static int without_tools(void)
+{
+    TEXT_AUTO reason = NULL;
+    struct update update;
+    int error;
+
+    shell("echo x >x; tar -cf u x");
+    setenv("PATH", scratch, 1);
+    if (image_look(at("disk"), &reason) != -ENOENT ||
+        strcmp(reason, "qemu-img is not installed: `make deps` brings it") != 0)
+        return 1;
+    error = update_inspect(&update, at("u"), &reason);
+    update_free(&update);
+    return error == -ENOENT && strcmp(reason, "tar is not installed: `make deps` brings it") == 0
+               ? 0
+               : 2;
+}
+
+/* In a process of its own, since PATH is changed. */
+static void a_missing_tool_is_no_fault_of_what_was_brought(void **state)
+{
+    pid_t pid;
+    int status = 0;
+
+    (void)state;
+    shell(EXT4 MAKE_DISK("gpt", "uefi", "linux"));
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(without_tools());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+#define MAKE_DEB                                                                                   \
+    "mkdir -p p/DEBIAN; printf 'Package: acme\\nVersion: 1\\nArchitecture: arm64\\nMaintainer: a " \
+    "<a@a>\\nDescription: d\\n' >p/DEBIAN/control; head -c 5000 /dev/urandom >p/x;"                \
+    "dpkg-deb --build p u"
 static const struct {
     const char *name, *make;
     int result;
     enum update_kind kind;
     const char *reason;
 } update_rows[] = {
-    {"a package",
-     "mkdir -p p/DEBIAN; printf 'Package: acme\\nVersion: 1\\nArchitecture: arm64\\nMaintainer: a "
-     "<a@a>\\nDescription: d\\n' >p/DEBIAN/control; dpkg-deb --build p u",
-     0, UPDATE_DEB, NULL},
+    {"a package", MAKE_DEB, 0, UPDATE_DEB, NULL},
     {"a package that was cut", "printf '!<arch>\\ndebian-binary   junk' >u", -EINVAL, UPDATE_DEB,
      "a damaged package"},
     {"a tar", "echo x >x; tar -cf u x", 0, UPDATE_TAR, NULL},
     {"a compressed tar", "echo x >x; tar -czf u x", 0, UPDATE_TAR, NULL},
-    {"a directory", "mkdir u", 0, UPDATE_DIRECTORY, NULL},
+    {"a directory", "mkdir u; touch u/x", 0, UPDATE_DIRECTORY, NULL},
+    {"an empty directory", "mkdir u", -EINVAL, UPDATE_DIRECTORY, "an empty directory"},
+    {"a package that was cut in half", MAKE_DEB "; truncate -s $(($(stat -c %s u) - 40)) u",
+     -EINVAL, UPDATE_DEB, "a damaged package"},
+    {"a tar that was cut", "head -c 99999 /dev/urandom >x; tar -cf v x; head -c 20000 v >u",
+     -EINVAL, UPDATE_TAR, "tar"},
+    {"a tar that climbs", "mkdir -p d; echo x >d/x; tar -cPf u d/../d/x", -EINVAL, UPDATE_TAR,
+     "'..' in the name of a member: d/../d/x"},
+    {"a tar with a link that climbs",
+     "mkdir -p d; echo x >d/x; ln -f d/x d/y; tar --transform 's,d/x,d/../x,RS' -cPf u d/x d/y",
+     -EINVAL, UPDATE_TAR, "'..' in the name of a member: d/y"},
+    {"a tar with a symbolic link that climbs", "ln -sf ../x l; tar -cf u l", 0, UPDATE_TAR, NULL},
+    {"a tar with an absolute name", "echo x >x; tar -cPf u $PWD/x", 0, UPDATE_TAR, NULL},
+    {"a queue", "mkfifo u", -EINVAL, UPDATE_TAR, "neither a file nor a directory"},
     {"text", "echo hello >u", -EINVAL, UPDATE_TAR, "neither a .deb"},
     {"an empty file", ": >u", -EINVAL, UPDATE_TAR, "neither a .deb"},
     {"an object that is no module", "echo 'int x;' | gcc -xc -c -o u.ko -", -EINVAL, UPDATE_MODULE,
@@ -227,6 +325,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_root_tells, setup, scratch_remove),
         cmocka_unit_test_setup_teardown(the_agent_is_laid_in, setup, scratch_remove),
         cmocka_unit_test_setup_teardown(the_seed_is_what_cloud_init_looks_for, setup,
+                                        scratch_remove),
+        cmocka_unit_test_setup_teardown(images_before_they_are_copied, setup, scratch_remove),
+        cmocka_unit_test_setup_teardown(copies_of_images, setup, scratch_remove),
+        cmocka_unit_test_setup_teardown(a_missing_tool_is_no_fault_of_what_was_brought, setup,
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(a_qcow2_is_read_and_left_alone, setup, scratch_remove),
         cmocka_unit_test_setup_teardown(updates, setup, scratch_remove),

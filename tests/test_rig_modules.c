@@ -73,8 +73,8 @@ static void other_kernels_are_refused(void **state)
         TEXT_AUTO kernel = text_format("%s/kernel", dir);
         TEXT_AUTO wanted = text_format(
             "--update %s: has modules for kernel 6.1 alone; those of the image: 6.0 6.9 ", path);
-        struct update updates[] = {{.kind = kinds[i].kind, .path = path},
-                                   {.kind = UPDATE_DIRECTORY, .path = kernel}};
+        struct update updates[] = {{.kind = kinds[i].kind, .path = path, .file = path},
+                                   {.kind = UPDATE_DIRECTORY, .path = kernel, .file = kernel}};
 
         assert_int_equal(update_modules_fit(updates, 1, "6.0 6.1 ", &reason), 0);
         assert_int_equal(update_modules_fit(updates, 2, "6.0 6.9 ", &reason), 0);

@@ -7,6 +7,7 @@ out=$1
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
 mkdir "$work/payload"
 cp -R "$@" "$work/payload"
 chmod -R u+rwX,go+rX "$work/payload"

@@ -7,8 +7,11 @@ debs=$(find "$from" -name '*.deb' | sort)
 # shellcheck disable=SC2086 # paths of our own, without blanks
 [ -z "$debs" ] || DEBIAN_FRONTEND=noninteractive dpkg -i $debs
 
+# With file capabilities and the like, where this tar knows of them.
+set -- --xattrs '--xattrs-include=*'
+tar "$@" --version >/dev/null 2>&1 || set --
 for tree in "$from"/*.tree; do
-    [ ! -e "$tree" ] || tar --no-overwrite-dir --keep-directory-symlink -xpf "$tree" -C /
+    [ ! -e "$tree" ] || tar "$@" --no-overwrite-dir --keep-directory-symlink -xpf "$tree" -C /
 done
 
 for module in "$from"/*.ko; do

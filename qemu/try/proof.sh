@@ -55,6 +55,7 @@ point() {
             leave_out "$name" 'no time left within the budget'
             return 0
         fi
+        rm -rf "${points:?}/$name"
         code=0
         timeout --foreground --signal=KILL $((end - started)) \
             "$program" --rig "$dir" --scenarios "$here/../scenarios" try --out "$points/$name" "$@" \
