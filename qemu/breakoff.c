@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ void breakoff_end(void)
 {
     if (noted == 0)
         return;
+    fflush(stdout);
     signal(noted, SIG_DFL);
     raise(noted);
 }

@@ -124,12 +124,28 @@ static int answer(const struct trial *trial)
 
 /* the verb */
 
+#define REASON_LENGTH 600
+
+/* One line, however many a tool has said. */
+static void reason_tidy(char *reason)
+{
+    size_t length = strnlen(reason, REASON_LENGTH);
+
+    reason[length] = '\0';
+    for (char *at = reason; *at != '\0'; at++)
+        if (*at == '\n')
+            *at = ' ';
+    while (length > 0 && reason[length - 1] == ' ')
+        reason[--length] = '\0';
+}
+
 /* There is no answer. */
-static int complain(const struct trial *trial, int error, const char *reason)
+static int complain(const struct trial *trial, int error, char *reason)
 {
     int code = error == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
     struct json_object *object = json_object_new_object();
 
+    reason_tidy(reason);
     put_text(object, "verdict", NULL);
     put_number(object, "code", (size_t)code);
     put_text(object, "error", reason);
@@ -218,6 +234,8 @@ static int try(struct rig *rig, const struct trial_options *options)
     trial.session.payload = payload;
     if (error == 0)
         error = perform(&trial, &reason);
+    if (error < 0 && reason == NULL)
+        reason = text_copy(strerror(-error));
     code = error == 0 ? answer(&trial) : complain(&trial, error, reason);
     trial_free(&trial);
     breakoff_end();

@@ -161,9 +161,10 @@ static int clear(const struct out *out, bool (*which)(const char *name), char **
 
     while (error == 0 && (entry = readdir(dir)) != NULL)
         if (which(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) < 0) {
-            error = -errno;
+            /* What the rig makes is no directory: it was put there. */
+            error = errno == EISDIR ? -EINVAL : -errno;
             text_replace(reason,
-                         text_format("%s/%s: %s", out->path, entry->d_name, strerror(-error)));
+                         text_format("%s/%s: %s", out->path, entry->d_name, strerror(errno)));
         }
     if (dir != NULL)
         closedir(dir);

@@ -91,6 +91,23 @@ static void an_earlier_run_is_cleared(void **state)
         assert_true(is_at(others[i]));
 }
 
+/* What is only called like a file of the rig's. */
+static void a_directory_in_it_is_left(void **state)
+{
+    struct out out;
+    TEXT_AUTO reason = NULL;
+
+    (void)state;
+    take(at("out"));
+    put_file("out/disk.raw/mine", "x");
+    assert_int_equal(out_look(&out, at("out"), &reason), 0);
+    assert_int_equal(out_take(&out, &reason), -EINVAL);
+    assert_false(out.taken);
+    assert_true(text_ends(reason, "out/disk.raw: Is a directory"));
+    assert_file("out/disk.raw/mine", "x");
+    out_close(&out);
+}
+
 static void what_is_thinned_keeps_its_logs(void **state)
 {
     struct out out;
@@ -272,6 +289,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_new_one_is_not_made_by_looking, scratch_make,
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(an_earlier_run_is_cleared, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(a_directory_in_it_is_left, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(what_is_thinned_keeps_its_logs, scratch_make,
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(one_run_at_a_time_has_it, scratch_make, scratch_remove),
