@@ -12,7 +12,8 @@ int breakoff_signal(void);
 /* Becomes readable when a signal is noted; -1 where none is watched for, or one was noted before.
  */
 int breakoff_fd(void);
-/* Ends the program as the noted signal does, with stdout written out; returns where there was none. */
+/* Ends the program as the noted signal does, with stdout written out; returns where there was none.
+ */
 void breakoff_end(void);
 
 #endif
