@@ -72,6 +72,13 @@ static int deb_inspect(struct update *update, char **reason)
     return judge(error, reason, update->path, "a damaged package", &cause);
 }
 
+/* It becomes part of paths and of commands. */
+static bool is_module_name(const char *name)
+{
+    return name[0] != '\0' && name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+}
+
 /* vermagic is "RELEASE FLAGS...". Source: the kernel's include/linux/vermagic.h. */
 static int module_inspect(struct update *update, char **reason)
 {
@@ -87,7 +94,7 @@ static int module_inspect(struct update *update, char **reason)
     error = tool_line(magic, &update->kernel, &cause);
     if (error == 0)
         error = tool_line(name, &update->name, &cause);
-    if (error == 0 && (update->name[0] == '\0' || update->kernel[0] == '\0'))
+    if (error == 0 && (!is_module_name(update->name) || update->kernel[0] == '\0'))
         error = -EINVAL;
     if (error == 0)
         update->kernel[strcspn(update->kernel, " ")] = '\0';

@@ -285,6 +285,10 @@ static const struct {
      "printf '__attribute__((section(\".modinfo\"),used)) static const char "
      "a[]=\"vermagic=6.1.0-1-amd64 SMP preempt\", b[]=\"name=acme\";' | gcc -xc -c -o u.ko -",
      0, UPDATE_MODULE, NULL},
+    {"a module whose name is a path",
+     "printf '__attribute__((section(\".modinfo\"),used)) static const char "
+     "a[]=\"vermagic=6.1.0-1-amd64 SMP preempt\", b[]=\"name=../acme\";' | gcc -xc -c -o u.ko -",
+     -EINVAL, UPDATE_MODULE, "not a kernel module"},
     {"nothing", "true", -EINVAL, UPDATE_TAR, "No such file"},
 };
 
