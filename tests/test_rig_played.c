@@ -19,8 +19,8 @@
 #include "../qemu/trial.h"
 
 #define BOOTS 6
-#define DIR_VARIABLE "RIG_PLAYED_IN" /* DIR/N: what happens in boot N; DIR/count, DIR/command.sh   \
-                                      */
+/* What happens in boot N is in DIR/N; DIR/count, DIR/command.sh. */
+#define DIR_VARIABLE "RIG_PLAYED_IN"
 
 /* the player */
 
