@@ -68,7 +68,8 @@ static void note_kind(const struct unit *unit, struct waiting *waiting)
         break;
     case KIND_PROOF:
         waiting->proof |= unit->starting || unit->active;
-        waiting->off |= unit->disabled || unit->masked;
+        waiting->disabled |= unit->disabled;
+        waiting->off |= unit->masked;
         break;
     case KIND_GATE:
         waiting->off |= unit->masked;
@@ -231,7 +232,7 @@ void patience_probe(const struct patience_places *places, struct waiting *waitin
 
 const char *patience_hopeless(const struct waiting *waiting)
 {
-    if (waiting->off)
+    if (waiting->off || (waiting->disabled && waiting->unwanted))
         return "backstop-confirm.service, or what it requires (boot-complete.target, "
                "backstop-health.service), is switched off, so no boot can prove good: "
                "`backstop doctor`";

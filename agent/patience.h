@@ -24,7 +24,8 @@
 
 struct waiting {
     bool prompt, check, person, proof;
-    bool off;       /* backstop-confirm.service, or what it requires, is switched off */
+    bool off;       /* backstop-confirm.service, or what it requires, is masked */
+    bool disabled;  /* so that only a unit's own Wants= may pull it in */
     bool up;        /* sysinit.target is reached */
     bool errand;    /* this boot is for an offline update or a relabelling */
     bool goal;      /* default.target is there; else systemd takes another */

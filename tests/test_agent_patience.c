@@ -47,7 +47,7 @@ static void what_units_say(void **state)
          {.off = true}},
         {"the confirmation is disabled",
          "Id=backstop-confirm.service\nActiveState=inactive\nUnitFileState=disabled\n",
-         {.off = true}},
+         {.disabled = true}},
         {"the health checks are masked: boot-complete.target, which requires them, never comes",
          "Id=backstop-health.service\nLoadState=masked\nActiveState=inactive\n"
          "UnitFileState=masked\n",
@@ -112,6 +112,7 @@ static void what_units_say(void **state)
         assert_int_equal(waiting.check, rows[i].waiting.check);
         assert_int_equal(waiting.proof, rows[i].waiting.proof);
         assert_int_equal(waiting.off, rows[i].waiting.off);
+        assert_int_equal(waiting.disabled, rows[i].waiting.disabled);
         assert_int_equal(waiting.up, rows[i].waiting.up);
         assert_int_equal(waiting.errand, rows[i].waiting.errand);
         assert_int_equal(waiting.goal, rows[i].waiting.goal);
@@ -152,6 +153,10 @@ static void which_boots_have_no_deadline(void **state)
         {"one that hangs before sysinit.target", {.goal = true}, NULL},
         {"one that hangs behind it", {.up = true, .goal = true}, NULL},
         {"the confirmation is off", {.off = true, .goal = true}, "switched off"},
+        {"disabled, and wanted by nothing", {.disabled = true, .unwanted = true}, "switched off"},
+        {"disabled, but wanted by what the default target says itself",
+         {.disabled = true, .up = true, .goal = true},
+         NULL},
         {"an offline update at work", {.up = true, .errand = true, .goal = true}, "offline update"},
         {"an offline update that hangs before its updater", {.errand = true, .goal = true}, NULL},
         {"an offline update at work, which default.target still means",
