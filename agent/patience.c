@@ -21,6 +21,10 @@
     "list=$(systemctl list-dependencies --plain --no-pager default.target 2>/dev/null) && "        \
     "printf '%s\\n' \"$list\" | grep -e '\\.target' -e 'backstop-confirm\\.service'"
 
+#define ASK_INHIBITED                                                                              \
+    "busctl --timeout=5 get-property org.freedesktop.login1 /org/freedesktop/login1 "              \
+    "org.freedesktop.login1.Manager BlockInhibited 2>/dev/null"
+
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -150,6 +154,11 @@ void patience_parse_wanted(const char *text, struct waiting *waiting)
     waiting->unwanted = strstr(text, ".target") && !strstr(text, "backstop-confirm.service");
 }
 
+void patience_parse_inhibited(const char *text, struct waiting *waiting)
+{
+    waiting->busy = begins(text, "s \"") && strstr(text, "shutdown");
+}
+
 static void ask_systemd(const char *command, void (*parse)(const char *text, struct waiting *),
                         struct waiting *waiting)
 {
@@ -228,6 +237,7 @@ void patience_probe(const struct patience_places *places, struct waiting *waitin
     };
     ask_systemd(SHOW_UNITS, patience_parse_units, waiting);
     ask_systemd(LIST_WANTED, patience_parse_wanted, waiting);
+    ask_systemd(ASK_INHIBITED, patience_parse_inhibited, waiting);
 }
 
 const char *patience_hopeless(const struct waiting *waiting)
@@ -251,7 +261,8 @@ unsigned patience_seconds(const struct waiting *waiting, uint64_t now, unsigned 
     uint64_t due = waiting->ended + deadline * SECOND;
 
     if (waiting->prompt || waiting->person || waiting->proof ||
-        (waiting->check && waited < CHECK_LIMIT_SECONDS))
+        (waiting->check && waited < CHECK_LIMIT_SECONDS) ||
+        (waiting->busy && waited < BUSY_LIMIT_SECONDS))
         return LOOK_AGAIN_SECONDS;
     if (waiting->check || waiting->ended == 0 || now >= due)
         return 0;

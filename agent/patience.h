@@ -4,6 +4,7 @@
  *   a passphrase prompt     as long as it is there; from the answer on the boot has its whole time
  *   a file system check     the same, but not for ever: a driver may be what hangs it
  *   a person at the shell   of emergency or rescue mode, behind its password
+ *   packages, firmware      being installed: whoever blocks shutdowns in logind, for an hour
  *   the confirmation        the machine has come up, and proves itself or keeps what it proved
  *
  * And what no deadline ends, since the boot cannot prove good: one with the confirmation switched
@@ -21,9 +22,10 @@
 #include <stdint.h>
 
 #define CHECK_LIMIT_SECONDS (6u * 3600u) /* of file system checks, counted from the deadline on */
+#define BUSY_LIMIT_SECONDS 3600u         /* of what blocks a shutdown, likewise */
 
 struct waiting {
-    bool prompt, check, person, proof;
+    bool prompt, check, person, busy, proof;
     bool off;       /* backstop-confirm.service, or what it requires, is masked */
     bool disabled;  /* so that only a unit's own Wants= may pull it in */
     bool up;        /* sysinit.target is reached */
@@ -45,6 +47,8 @@ void patience_probe(const struct patience_places *places, struct waiting *waitin
 void patience_parse_units(const char *text, struct waiting *waiting);
 /* What `systemctl list-dependencies` says of default.target. */
 void patience_parse_wanted(const char *text, struct waiting *waiting);
+/* What busctl says of logind's BlockInhibited. */
+void patience_parse_inhibited(const char *text, struct waiting *waiting);
 /* Why this boot cannot prove good, so that it is not to be ended for it; NULL: it can. Pure. */
 const char *patience_hopeless(const struct waiting *waiting);
 /*

@@ -142,6 +142,29 @@ static void what_is_wanted(void **state)
     }
 }
 
+static void who_blocks_a_shutdown(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        bool busy;
+    } rows[] = {
+        {"logind is not there", "", false},
+        {"nobody", "s \"\"\n", false},
+        {"a package manager", "s \"shutdown\"\n", true},
+        {"a firmware update", "s \"sleep:shutdown:idle\"\n", true},
+        {"a desktop that handles the lid", "s \"handle-lid-switch\"\n", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct waiting waiting = {0};
+
+        print_message("  %s\n", rows[i].name);
+        patience_parse_inhibited(rows[i].text, &waiting);
+        assert_int_equal(waiting.busy, rows[i].busy);
+    }
+}
+
 static void which_boots_have_no_deadline(void **state)
 {
     static const struct {
@@ -204,6 +227,8 @@ static void how_long_is_waited(void **state)
          CHECK_LIMIT_SECONDS,
          0},
         {"a person at the emergency shell", {.person = true}, 90000, 89000, 10},
+        {"packages are being installed", {.busy = true}, 900, 0, 10},
+        {"somebody blocks shutdowns for ever", {.busy = true}, 4500, BUSY_LIMIT_SECONDS, 0},
         {"up, and being confirmed", {.proof = true}, 900, 0, 10},
     };
 
@@ -261,11 +286,9 @@ static void prompts_and_persons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_units_say),
-        cmocka_unit_test(what_is_wanted),
-        cmocka_unit_test(which_boots_have_no_deadline),
-        cmocka_unit_test(how_long_is_waited),
-        cmocka_unit_test(prompts_and_persons),
+        cmocka_unit_test(what_units_say),        cmocka_unit_test(what_is_wanted),
+        cmocka_unit_test(who_blocks_a_shutdown), cmocka_unit_test(which_boots_have_no_deadline),
+        cmocka_unit_test(how_long_is_waited),    cmocka_unit_test(prompts_and_persons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
