@@ -37,12 +37,12 @@ static void make(struct fixture *f, unsigned calls, unsigned directories)
     memset(f, 0, sizeof *f);
     f->directory.st.st_mode = S_IFDIR | 0755;
     f->file.st.st_mode = S_IFREG | 0644;
-    f->nodes[0] = (struct node){ROOT, &f->directory, 1};
-    f->nodes[1] = (struct node){FILE_INODE, &f->file, 1};
+    f->nodes[0] = (struct node){ROOT, &f->directory, 1, FS_ROOT};
+    f->nodes[1] = (struct node){FILE_INODE, &f->file, 1, FS_ROOT};
     for (unsigned i = 0; i < CALLS_MAX; i++)
         snprintf(f->texts[i], sizeof f->texts[i], "%u", i);
     for (unsigned i = 0; i < directories; i++) {
-        f->nodes[2 + i] = (struct node){FIRST_DIRECTORY + i, &f->directory, 1};
+        f->nodes[2 + i] = (struct node){FIRST_DIRECTORY + i, &f->directory, 1, FS_ROOT};
         f->names[i] = (struct change){ROOT, f->texts[i], FIRST_DIRECTORY + i};
     }
     for (unsigned i = 0; i < calls; i++)
@@ -116,8 +116,41 @@ static void what_is_not_listed_is_counted(void **state)
     }
 }
 
+/* A name is set, a file system is synced, another name is set in another directory: the second
+ * without the first is a state only where the sync was not that of their file system. */
+static void a_sync_covers_its_file_system(void **state)
+{
+    static const struct {
+        const char *name;
+        enum file_system fs, synced;
+        size_t listed;
+    } file_systems[] = {
+        {"their own", FS_ROOT, FS_ROOT, 3},
+        {"each", FS_ELSEWHERE, FS_ALL, 3},
+        {"another", FS_ROOT, FS_ELSEWHERE, 4},
+        {"that of the root, for the ESP", FS_ESP, FS_ROOT, 4},
+        {"variables need none", FS_VARIABLES, FS_ROOT, 3},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof file_systems / sizeof *file_systems; i++) {
+        struct fixture fixture;
+        make(&fixture, 2, 2);
+        for (size_t k = 0; k < 2; k++)
+            fixture.nodes[2 + k].fs = file_systems[i].fs;
+        fixture.ops[2] = fixture.ops[1];
+        fixture.ops[2].call = 3;
+        fixture.ops[1] = (struct op){.call = 2, .kind = OP_SYNC_ALL, .fs = file_systems[i].synced};
+        fixture.reorder.recording.op_count = fixture.reorder.calls = 3;
+        size_t listed = 0;
+        reorder_list(&fixture.reorder, false, 0, count_one, &listed);
+        print_message("  %s: %zu\n", file_systems[i].name, listed);
+        assert_int_equal(listed, file_systems[i].listed);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_not_listed_is_counted)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_not_listed_is_counted),
+                                       cmocka_unit_test(a_sync_covers_its_file_system)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,10 +25,11 @@ struct proof_case {
     /* Words of the command: the first is "tool" or "early"; "@" stands for the root, which
      * is the working directory as well. */
     const char *words[WORDS_MAX];
-    bool running;   /* the tree is the root of the running system: jail.h, machine.h */
-    bool twice;     /* small enough for the second run to be cut as well */
-    bool reorder;   /* and for what a file system may reorder */
-    bool spare;     /* see normal.h */
+    bool running;          /* the tree is the root of the running system: jail.h, machine.h */
+    const char *elsewhere; /* directory that is a file system of its own, or NULL */
+    bool twice;            /* small enough for the second run to be cut as well */
+    bool reorder;          /* and for what a file system may reorder */
+    bool spare;            /* see normal.h */
     bool other_end; /* after an error of the system it ends otherwise, and says so: then what must
                        hold at every moment is looked at, and not the end */
     bool destroys;  /* its purpose is that bytes go */

@@ -53,6 +53,13 @@ bool jail_enter(const struct jail *jail)
     return chroot(jail->root) == 0 && chdir("/") == 0;
 }
 
+bool jail_own_mounts(void)
+{
+    static bool own;
+    own = own || is_private();
+    return own;
+}
+
 bool jail_can_be(void)
 {
     int status;

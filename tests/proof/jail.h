@@ -24,5 +24,7 @@ void jail_plant(const char *root);
 bool jail_enter(const struct jail *jail);
 /* This process may make one. */
 bool jail_can_be(void);
+/* From here on what this process and its children mount is theirs alone. False: errno. */
+bool jail_own_mounts(void);
 
 #endif

@@ -48,8 +48,8 @@ static const char help[] =
     "\n"
     "Assumed of a file system: fsync makes a file's bytes and attributes durable, of a directory "
     "its\n"
-    "names; syncfs everything. A name is made, taken away, moved or exchanged wholly or not at "
-    "all.\n"
+    "names; syncfs everything on its file system (the ESP is one of its own), and nothing else. A\n"
+    "name is made, taken away, moved or exchanged wholly or not at all.\n"
     "Until then: of one directory's changes a first part is there; directories are independent of "
     "each\n"
     "other but for a move that concerns two; files have their new bytes, the former, none, half "
@@ -60,9 +60,9 @@ static const char help[] =
     "\n"
     "Exit status: 0 every point that was run ended well, 1 one did not, 2 it could not be run.\n";
 
-enum kind { KIND_CUT, KIND_TWICE, KIND_FAULT, KIND_MEMORY, KIND_REORDER, KIND_ANY, KIND_COUNT };
 #define STATES_MIN 10000 /* reorder and any-order, of a run of everything */
 
+enum kind { KIND_CUT, KIND_TWICE, KIND_FAULT, KIND_MEMORY, KIND_REORDER, KIND_ANY, KIND_COUNT };
 static const char *const kind_names[] = {"cut", "twice", "fault", "memory", "reorder", "any-order"};
 
 struct options {
@@ -264,12 +264,19 @@ static bool make_subject(const struct options *options, const struct proof_case 
     return err == 0;
 }
 
+static bool can_be_made(const struct proof_case *proof_case)
+{
+    if (proof_case->elsewhere)
+        return jail_can_be() && jail_own_mounts();
+    return !proof_case->running || jail_can_be();
+}
+
 static bool run_case_points(const struct options *options, const struct proof_case *proof_case,
                             struct pool *pool, struct sums *sums)
 {
     struct subject subject = {0};
     struct group group = {.subject = &subject};
-    if (proof_case->running && !jail_can_be()) {
+    if (!can_be_made(proof_case)) {
         printf("LEFT calls: all of %s: it needs root, and mounts of its own\n", proof_case->name);
         sums->cut_short++;
         return true;
@@ -359,6 +366,10 @@ static int run_one(const struct options *options)
         if (strncmp(options->point, name, (size_t)(slash - options->point)) != 0 ||
             name[slash - options->point])
             continue;
+        if (!can_be_made(&proof_cases[i])) {
+            fprintf(stderr, "proof-calls: %s needs root, and mounts of its own\n", name);
+            return 2;
+        }
         if (!make_subject(options, &proof_cases[i], &subject))
             return 2;
         snprintf(work, sizeof work, "%s/" WORK_SHOWN, subject.dir);
@@ -374,6 +385,9 @@ static int run_one(const struct options *options)
         say_output(work);
         printf("%s %s%s%s\ntree: %s\n", options->point, verdict.well ? "ended well" : "FAILED",
                verdict.detail ? ": " : "", verdict.detail ? verdict.detail : "", work);
+        if (proof_cases[i].elsewhere)
+            printf("(%s in it was a file system of its own, and is gone)\n",
+                   proof_cases[i].elsewhere);
         return verdict.well ? 0 : 1;
     }
     fprintf(stderr, "proof-calls: %s: no such point; write CASE/ID, and --list for the cases\n",

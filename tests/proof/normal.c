@@ -10,6 +10,7 @@
 
 #define PATH_SIZE 1024
 #define HELD "held "
+#define YARD "/.backstop-quarantine/" /* on a file system other than the state's */
 #define SPARSE_FROM 65536
 
 struct reading {
@@ -82,7 +83,8 @@ void lines_free(struct lines *lines)
 static const char *first_name(const struct tree *tree, const struct tree_item *item)
 {
     for (size_t i = 0; i < tree->count && &tree->items[i] != item; i++)
-        if (tree->items[i].st.st_ino == item->st.st_ino)
+        if (tree->items[i].st.st_ino == item->st.st_ino &&
+            tree->items[i].st.st_dev == item->st.st_dev)
             return tree->items[i].path;
     return NULL;
 }
@@ -466,13 +468,21 @@ static bool begins(const char *line, const char *with)
     return strncmp(line, with, strlen(with)) == 0;
 }
 
+/* A line's path is its first word. */
+static bool is_in_yard(const char *line)
+{
+    const char *yard = strstr(line, YARD);
+    return yard && yard < line + strcspn(line, " ");
+}
+
 static bool may_be_more(const char *line, const struct tolerance *tolerance)
 {
     if (tolerance->spare &&
         (begins(line, TREE_STATE "/store/") || begins(line, TREE_STATE "/generations/") ||
          begins(line, "journal: its last line is torn")))
         return true;
-    return tolerance->form == FORM_FAULT && (begins(line, HELD) || begins(line, TREE_STATE));
+    return tolerance->form == FORM_FAULT &&
+           (begins(line, HELD) || begins(line, TREE_STATE) || is_in_yard(line));
 }
 
 static bool may_be_missing(const char *line, const struct tolerance *tolerance)

@@ -20,6 +20,7 @@
  *   - which number the newest good generation has; of older ones nothing is said
  *   - ids within a case and what the records say of the replacement: a second turn may have taken
  *     new ones. Every suspect is still to be held, once at least.
+ *   - what is there besides in the state directory and in quarantines on other file systems
  */
 #ifndef BACKSTOP_PROOF_NORMAL_H
 #define BACKSTOP_PROOF_NORMAL_H

@@ -239,7 +239,7 @@ struct verdict point_run(const struct subject *subject, const char *id, const ch
 {
     struct verdict verdict = {.well = true};
     char output[POINT_PATH];
-    int err = tree_copy(subject->before, work);
+    int err = tree_copy(subject->before, work, subject->proof_case->elsewhere);
     if (err < 0)
         verdict_fails(&verdict, "%s cannot be copied: %s", subject->before, strerror(-err));
     else if (*id == 'c' || *id == 'h')
@@ -300,7 +300,7 @@ static int run_uncut(struct subject *subject, const char *work, bool memory)
                               .after = memory ? note_request : NULL,
                               .user = subject,
                               .memory = memory};
-    int err = tree_copy(subject->before, work);
+    int err = tree_copy(subject->before, work, subject->proof_case->elsewhere);
     if (err == 0)
         err = point_trace(subject, work, &plan, &end);
     if (err == 0 && !ended_well(&end)) {
@@ -332,9 +332,12 @@ int subject_make(struct subject *subject, const struct proof_case *proof_case,
     snprintf(work, sizeof work, "%s/" WORK_UNCUT, subject->dir);
     if (mkdir(subject->before, 0755) < 0)
         return -errno;
+    int err = tree_mount(subject->before, proof_case->elsewhere);
+    if (err < 0)
+        return err;
     if (!proof_case->make(subject->before, programs))
         return -EINVAL;
-    int err = tree_read(subject->before, &subject->before_tree);
+    err = tree_read(subject->before, &subject->before_tree);
     if (err == 0)
         err = run_uncut(subject, work, false);
     if (err == 0)

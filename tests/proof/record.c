@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "tree.h"
 
 #define PATH_SIZE 2048
+#define NUMBER_BITS 44             /* of an inode's number; above them its device */
 #define BYTES_MAX ((off_t)4 << 20) /* of what is larger the size alone is kept: the reserve */
 
 /* ---- versions ---- */
@@ -25,6 +27,32 @@ struct node *record_node(const struct recording *recording, uint64_t inode)
         if (recording->nodes[i].inode == inode)
             return &recording->nodes[i];
     return NULL;
+}
+
+uint64_t inode_id(const struct stat *st)
+{
+    return (uint64_t)st->st_ino | (uint64_t)minor(st->st_dev) << NUMBER_BITS;
+}
+
+uint64_t inode_number(uint64_t id)
+{
+    return id & ((UINT64_C(1) << NUMBER_BITS) - 1);
+}
+
+/* Of the file system on which `directory` is; in the root, names tell. */
+static enum file_system fs_of(const struct recording *recording, uint64_t directory,
+                              const char *name, const struct stat *st)
+{
+    const struct node *above = record_node(recording, directory);
+    if (!above)
+        return FS_ROOT;
+    if (above->versions[0].st.st_dev != st->st_dev)
+        return FS_ELSEWHERE;
+    if (directory != recording->root_inode)
+        return above->fs;
+    return strcmp(name, "esp") == 0                ? FS_ESP
+           : strcmp(name, &JAIL_VARIABLES[1]) == 0 ? FS_VARIABLES
+                                                   : FS_ROOT;
 }
 
 static struct node *node_for(struct recording *recording, uint64_t inode)
@@ -71,14 +99,18 @@ static void read_bytes(const char *path, struct version *version)
     }
 }
 
-static bool add_version(struct recording *recording, const char *path, bool follow, unsigned call)
+/* A node that is new is one named `name` in `directory`. */
+static bool add_version(struct recording *recording, const char *path, bool follow, unsigned call,
+                        uint64_t directory, const char *name)
 {
     struct version version = {.call = call};
     if ((follow ? stat(path, &version.st) : lstat(path, &version.st)) < 0)
         return false;
     read_bytes(path, &version);
     read_xattrs(path, follow, &version);
-    struct node *node = node_for(recording, version.st.st_ino);
+    struct node *node = node_for(recording, inode_id(&version.st));
+    if (node->count == 0)
+        node->fs = fs_of(recording, directory, name, &version.st);
     node->versions = realloc(node->versions, (node->count + 1) * sizeof *node->versions);
     if (!node->versions)
         abort();
@@ -101,7 +133,7 @@ static void add_name(struct recording *recording, uint64_t directory, const char
 static uint64_t inode_at(const char *path)
 {
     struct stat st;
-    return lstat(path, &st) == 0 ? st.st_ino : 0;
+    return lstat(path, &st) == 0 ? inode_id(&st) : 0;
 }
 
 static int read_tree(struct recording *recording, const char *path);
@@ -113,8 +145,9 @@ static int read_name(struct recording *recording, const char *path, const char *
     snprintf(full, sizeof full, "%s/%s", path, name);
     if (lstat(full, &st) < 0)
         return -errno;
-    add_name(recording, inode_at(path), name, st.st_ino);
-    if (!record_node(recording, st.st_ino) && !add_version(recording, full, false, 0))
+    add_name(recording, inode_at(path), name, inode_id(&st));
+    if (!record_node(recording, inode_id(&st)) &&
+        !add_version(recording, full, false, 0, inode_at(path), name))
         return -EIO;
     return S_ISDIR(st.st_mode) ? read_tree(recording, full) : 0;
 }
@@ -146,7 +179,7 @@ static int read_tree(struct recording *recording, const char *path)
 int record_begin(struct recording *recording, const char *root)
 {
     *recording = (struct recording){.root = root, .root_inode = inode_at(root)};
-    return add_version(recording, root, false, 0) ? read_tree(recording, root) : -EIO;
+    return add_version(recording, root, false, 0, 0, "") ? read_tree(recording, root) : -EIO;
 }
 
 /* ---- paths of a call ---- */
@@ -171,7 +204,7 @@ static bool call_path(const struct call *call, uint64_t fd, uint64_t address, ch
         return true;
     }
     if (*text == '/' && call->rule->nr != __NR_openat2) {
-        snprintf(path, PATH_SIZE, "%s", text);
+        snprintf(path, PATH_SIZE, "/proc/%d/root%s", (int)call->pid, text);
         return true;
     }
     fd_path(call->pid, fd, link);
@@ -186,7 +219,7 @@ static bool call_path(const struct call *call, uint64_t fd, uint64_t address, ch
 static uint64_t inode_behind(const char *path)
 {
     struct stat st;
-    return stat(path, &st) == 0 ? st.st_ino : 0;
+    return stat(path, &st) == 0 ? inode_id(&st) : 0;
 }
 
 static uint64_t inode_of_fd(const struct call *call, uint64_t fd)
@@ -302,7 +335,8 @@ static void made_name(struct recording *recording, const char *path, unsigned ca
     if (record_node(recording, inode)) /* opened, and there already */
         return;
     change_name(&op, path, inode);
-    if (!op.changes[0].directory || !add_version(recording, path, false, call))
+    if (!op.changes[0].directory ||
+        !add_version(recording, path, false, call, op.changes[0].directory, op.changes[0].name))
         is_lost(recording, call);
     add_op(recording, &op);
 }
@@ -331,11 +365,14 @@ static bool made_at(const struct call *call, char path[PATH_SIZE])
     }
 }
 
-static void file_changed(struct recording *recording, const char *path, bool follow, unsigned call)
+/* Of a file without a name, which an open makes, `directory` is where it would have one; else 0. */
+static void file_changed(struct recording *recording, const char *path, bool follow, unsigned call,
+                         uint64_t directory)
 {
     struct op op = {
         .call = call, .kind = OP_FILE, .inode = follow ? inode_behind(path) : inode_at(path)};
-    if (!add_version(recording, path, follow, call))
+    if ((!directory && !record_node(recording, op.inode)) ||
+        !add_version(recording, path, follow, call, directory, ""))
         is_lost(recording, call);
     add_op(recording, &op);
 }
@@ -349,12 +386,14 @@ static void after_create(struct recording *recording, const struct call *call)
     }
     if (is_nr(call, __NR_openat) && (call->args[2] & O_TMPFILE) == O_TMPFILE) {
         fd_path(call->pid, (uint64_t)call->result, fd);
-        file_changed(recording, fd, true, call->number);
+        uint64_t above =
+            call_path(call, call->args[0], call->args[1], path) ? inode_behind(path) : 0;
+        file_changed(recording, fd, true, call->number, above);
     } else if (made_at(call, path)) {
         bool there = record_node(recording, inode_at(path)) != NULL;
         made_name(recording, path, call->number);
         if (there && is_nr(call, __NR_openat) && (call->args[2] & O_TRUNC))
-            file_changed(recording, path, false, call->number);
+            file_changed(recording, path, false, call->number, 0);
     } else {
         is_lost(recording, call->number);
     }
@@ -369,22 +408,25 @@ static void after_meta(struct recording *recording, const struct call *call)
         nr == __NR_fchownat || nr == __NR_fchmodat || (nr == __NR_utimensat && call->args[1]);
     if (by_path) {
         if (call_path(call, call->args[0], call->args[1], path))
-            file_changed(recording, path, false, call->number);
+            file_changed(recording, path, false, call->number, 0);
         else
             is_lost(recording, call->number);
         return;
     }
     fd_path(call->pid, call->args[nr == __NR_copy_file_range || nr == __NR_splice ? 2 : 0], path);
-    file_changed(recording, path, true, call->number);
+    file_changed(recording, path, true, call->number, 0);
 }
 
 static void after_sync(struct recording *recording, const struct call *call)
 {
-    bool all = is_nr(call, __NR_syncfs) || is_nr(call, __NR_sync);
+    bool each = is_nr(call, __NR_sync), all = each || is_nr(call, __NR_syncfs);
+    const struct node *node =
+        each ? NULL : record_node(recording, inode_of_fd(call, call->args[0]));
     struct op op = {.call = call->number,
                     .kind = all ? OP_SYNC_ALL : OP_SYNC,
-                    .inode = all ? 0 : inode_of_fd(call, call->args[0])};
-    if (!all && !op.inode)
+                    .inode = all || !node ? 0 : node->inode,
+                    .fs = node ? node->fs : FS_ALL};
+    if (!each && !node)
         is_lost(recording, call->number);
     add_op(recording, &op);
 }

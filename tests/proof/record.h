@@ -27,10 +27,15 @@ struct version {
     uint64_t bytes_sign, attributes_sign; /* sign.h's */
 };
 
+/* File systems: of the root, the ESP, efivarfs, whose writes are durable when they have been made,
+ * and whatever else is mounted in the tree. What is on one is not covered by syncs of another. */
+enum file_system { FS_ROOT, FS_ESP, FS_VARIABLES, FS_ELSEWHERE, FS_ALL };
+
 struct node {
-    uint64_t inode;
+    uint64_t inode; /* inode_id() */
     struct version *versions;
     size_t count;
+    enum file_system fs;
 };
 
 /* A name in a directory is set; inode 0: taken away. */
@@ -47,7 +52,8 @@ struct op {
     enum op_kind kind;
     struct change changes[4]; /* OP_NAMES: persisted together or not at all */
     size_t change_count;
-    uint64_t inode; /* OP_FILE: a new version of it; OP_SYNC: of what */
+    uint64_t inode;      /* OP_FILE: a new version of it; OP_SYNC: of what */
+    enum file_system fs; /* OP_SYNC_ALL: of what */
 };
 
 struct recording {
@@ -73,5 +79,8 @@ void record_after(const struct call *call, void *user);
 void record_free(struct recording *recording);
 
 struct node *record_node(const struct recording *recording, uint64_t inode);
+/* Numbers of inodes are of one file system each: this one is of all. */
+uint64_t inode_id(const struct stat *st);
+uint64_t inode_number(uint64_t id);
 
 #endif

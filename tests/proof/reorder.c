@@ -46,12 +46,28 @@ static bool node_is_fleeting(const struct reorder *reorder, uint64_t inode)
     return node && reorder->fleeting[node - reorder->recording.nodes];
 }
 
+/* All that is on it. */
+static bool covers(const struct op *sync, enum file_system fs)
+{
+    return sync->kind == OP_SYNC_ALL && (sync->fs == FS_ALL || sync->fs == fs);
+}
+
+/* Names that change together are on one file system. */
+static enum file_system fs_of(const struct recording *recording, const struct op *op)
+{
+    const struct node *node = record_node(recording, op->changes[0].directory);
+    return node ? node->fs : FS_ROOT;
+}
+
 static bool is_durable(const struct recording *recording, const struct op *op, unsigned call)
 {
+    enum file_system fs = fs_of(recording, op);
+    if (fs == FS_VARIABLES)
+        return true;
     for (size_t i = 0; i < recording->op_count; i++) {
         const struct op *sync = &recording->ops[i];
         if (sync->call > op->call && sync->call <= call &&
-            (sync->kind == OP_SYNC_ALL || (sync->kind == OP_SYNC && concerns(op, sync->inode))))
+            (covers(sync, fs) || (sync->kind == OP_SYNC && concerns(op, sync->inode))))
             return true;
     }
     return false;
@@ -85,12 +101,12 @@ static const struct version *newest(const struct node *node, unsigned call)
 static const struct version *durable(const struct recording *recording, const struct node *node,
                                      unsigned call)
 {
-    unsigned covered = 0;
+    unsigned covered = node->fs == FS_VARIABLES ? call : 0;
     for (size_t i = 0; i < recording->op_count; i++) {
         const struct op *sync = &recording->ops[i];
         if (sync->call <= call &&
-            (sync->kind == OP_SYNC_ALL || (sync->kind == OP_SYNC && sync->inode == node->inode)))
-            covered = sync->call;
+            (covers(sync, node->fs) || (sync->kind == OP_SYNC && sync->inode == node->inode)))
+            covered = sync->call > covered ? sync->call : covered;
     }
     return newest(node, covered);
 }
@@ -426,6 +442,7 @@ struct made {
 struct making {
     const struct reorder *reorder;
     const struct state *state;
+    const char *work;
     struct names names;
     struct made *made;
     size_t count;
@@ -446,8 +463,12 @@ static void fail(struct making *making)
         making->err = errno ? -errno : -EIO;
 }
 
-static bool make_one(const struct version *version, const char *path)
+static bool make_one(const struct making *making, const struct version *version, const char *path)
 {
+    const char *elsewhere = making->reorder->subject->proof_case->elsewhere;
+    const char *in_tree = path + strlen(making->work);
+    if (S_ISDIR(version->st.st_mode) && elsewhere && strcmp(in_tree, elsewhere) == 0)
+        return tree_mount(making->work, elsewhere) == 0;
     if (S_ISDIR(version->st.st_mode))
         return mkdir(path, 0700) == 0;
     if (S_ISLNK(version->st.st_mode))
@@ -477,7 +498,7 @@ static void make_names(struct making *making, uint64_t directory, const char *pa
             continue;
         }
         const struct version *version = newest(node, making->state->call);
-        if (!make_one(version, full) || lstat(full, &st) < 0) {
+        if (!make_one(making, version, full) || lstat(full, &st) < 0) {
             fail(making);
             return;
         }
@@ -487,10 +508,20 @@ static void make_names(struct making *making, uint64_t directory, const char *pa
     }
 }
 
+/* Records name suspects: of two files with one number, on two file systems, that elsewhere. */
 static uint64_t inode_made(uint64_t inode, void *user)
 {
-    const struct made *made = find_made(user, inode);
-    return made ? made->inode : 1; /* of nothing that is there */
+    const struct making *making = user;
+    uint64_t found = 1; /* of nothing that is there */
+    for (size_t i = 0; i < making->count; i++) {
+        const struct made *made = &making->made[i];
+        if (inode_number(made->recorded) != inode)
+            continue;
+        const struct node *node = record_node(&making->reorder->recording, made->recorded);
+        if (found == 1 || node->fs == FS_ELSEWHERE)
+            found = made->inode;
+    }
+    return found;
 }
 
 /* The bytes of a file by its fate; what was durable stays where the file only grew. Caller frees.
@@ -571,7 +602,7 @@ static void fill(struct making *making)
 
 static int make_state(const struct reorder *reorder, const struct state *state, const char *work)
 {
-    struct making making = {.reorder = reorder, .state = state};
+    struct making making = {.reorder = reorder, .state = state, .work = work};
     making.names = names_of(reorder, state);
     making.made = calloc(making.names.count + 1, sizeof *making.made);
     if (!making.made || mkdir(work, 0755) < 0)
@@ -700,7 +731,8 @@ static int record_run(struct reorder *reorder)
     struct trace_plan plan = {
         .before = record_before, .after = record_after, .user = &reorder->recording};
     struct trace_end end = {0};
-    int err = tree_copy(reorder->subject->before, reorder->root);
+    int err =
+        tree_copy(reorder->subject->before, reorder->root, reorder->subject->proof_case->elsewhere);
     if (err == 0)
         err = record_begin(&reorder->recording, reorder->root);
     if (err == 0)

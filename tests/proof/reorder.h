@@ -4,7 +4,8 @@
  *
  * What is assumed of a file system, and nothing more:
  *   - fsync of a file: its bytes and attributes are durable; not its name
- *   - fsync of a directory: the names in it; syncfs: everything
+ *   - fsync of a directory: the names in it; syncfs: everything on that file system
+ *   - a variable in efivarfs is durable when the call returns
  *   - a name is made, taken away, moved or exchanged wholly or not at all
  *   - what a sync has made durable stays
  * So at a cut after call N, of everything since the sync that covers it:

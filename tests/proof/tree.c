@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -238,19 +239,28 @@ struct copies {
     struct tree tree; /* of from */
 };
 
+/* Records name suspects: of two files with one number, on two file systems, that elsewhere. */
+static const struct tree_item *with_inode(const struct copies *copies, uint64_t inode)
+{
+    const struct tree_item *found = NULL;
+    struct stat root = {0};
+    stat(copies->from, &root);
+    for (size_t i = 0; i < copies->tree.count; i++) {
+        const struct tree_item *item = &copies->tree.items[i];
+        if (item->st.st_ino == inode && (!found || item->st.st_dev != root.st_dev))
+            found = item;
+    }
+    return found;
+}
+
 static uint64_t inode_in_copy(uint64_t inode, void *user)
 {
     const struct copies *copies = user;
-    for (size_t i = 0; i < copies->tree.count; i++) {
-        char full[PATH_SIZE];
-        struct stat st;
-        if (copies->tree.items[i].st.st_ino != inode)
-            continue;
-        snprintf(full, sizeof full, "%s%s", copies->to, copies->tree.items[i].path);
-        if (lstat(full, &st) == 0)
-            return st.st_ino;
-    }
-    return 1; /* of nothing that is there */
+    const struct tree_item *item = with_inode(copies, inode);
+    char full[PATH_SIZE];
+    struct stat st;
+    snprintf(full, sizeof full, "%s%s", copies->to, item ? item->path : "");
+    return item && lstat(full, &st) == 0 ? st.st_ino : 1; /* of nothing that is there */
 }
 
 static int adopt(const struct copies *copies, const char *path)
@@ -270,7 +280,32 @@ static int adopt(const struct copies *copies, const char *path)
     return err;
 }
 
-int tree_copy(const char *from, const char *to)
+/* A new directory of the file system that trees beside `root` have in common. */
+static int make_elsewhere(const char *root, char *made, size_t size)
+{
+    int length = (int)(strrchr(root, '/') - root);
+    snprintf(made, size, "%.*s/elsewhere", length, root);
+    if (mkdir(made, 0755) == 0 && mount("elsewhere", made, "tmpfs", 0, NULL) < 0)
+        return -errno;
+    snprintf(made, size, "%.*s/elsewhere/XXXXXX", length, root);
+    return mkdtemp(made) && chmod(made, 0755) == 0 ? 0 : -errno;
+}
+
+int tree_mount(const char *root, const char *elsewhere)
+{
+    char path[PATH_SIZE], made[PATH_SIZE];
+    if (!elsewhere)
+        return 0;
+    int err = make_elsewhere(root, made, sizeof made);
+    snprintf(path, sizeof path, "%s%s", root, elsewhere);
+    if (err == 0 && mkdir(path, 0755) < 0 && errno != EEXIST)
+        err = -errno;
+    if (err == 0 && mount(made, path, NULL, MS_BIND, NULL) < 0)
+        err = -errno;
+    return err;
+}
+
+int tree_copy(const char *from, const char *to, const char *elsewhere)
 {
     char source[PATH_SIZE], target[PATH_SIZE];
     struct copies copies = {.from = from, .to = to};
@@ -279,7 +314,9 @@ int tree_copy(const char *from, const char *to)
     char *argv[] = {(char[]){"cp"}, (char[]){"-a"}, source, target, NULL};
     if (mkdir(to, 0755) < 0)
         return -errno;
-    int err = run_plain(argv, environ, "/dev/null", NULL);
+    int err = tree_mount(to, elsewhere);
+    if (err == 0)
+        err = run_plain(argv, environ, "/dev/null", NULL);
     if (err != 0)
         return err < 0 ? err : -EIO;
     err = tree_read(from, &copies.tree);
@@ -307,5 +344,7 @@ int tree_remove(const char *path)
         err = tree_remove(full);
     }
     closedir(dir);
-    return err < 0 ? err : rmdir(path) < 0 ? -errno : 0;
+    if (err < 0 || rmdir(path) == 0)
+        return err;
+    return errno == EBUSY && umount(path) == 0 && rmdir(path) == 0 ? 0 : -errno;
 }

@@ -32,12 +32,17 @@ int tree_read(const char *root, struct tree *tree);
 void tree_free(struct tree *tree);
 const struct tree_item *tree_find(const struct tree *tree, const char *path);
 
+/* Another file system than the tree's, in memory, at `elsewhere` in the tree: that of all trees
+ * that lie beside it, so that numbers of inodes do not come again. NULL: nothing is done. 0 or
+ * -errno. */
+int tree_mount(const char *root, const char *elsewhere);
 /*
- * A copy with all attributes but ctimes and inode numbers. Records of the quarantine name inodes:
- * the copy's name those of the copy. 0 or -errno.
+ * A copy with all attributes but ctimes and inode numbers, in which `elsewhere` is a file system of
+ * its own unless it is NULL. Records of the quarantine name inodes: the copy's name those of the
+ * copy. 0 or -errno.
  */
-int tree_copy(const char *from, const char *to);
-int tree_remove(const char *path);
+int tree_copy(const char *from, const char *to, const char *elsewhere);
+int tree_remove(const char *path); /* what is mounted there as well */
 
 /* Runs a program without a tracer, in a jail unless that is NULL or none; its output goes to
  * `output`. Exit status, or -errno. */
