@@ -84,9 +84,12 @@ static int take_recording(struct proof *proof, uint8_t **base, size_t *size)
     }
     printf("blocks %s: recording\n", proof->fs->name);
     fflush(stdout);
+    text_replace(&reason, NULL);
     error = recording_make(&proof->recording);
     if (error == 0)
         error = recording_read(&proof->recording, base, size, &reason);
+    if (reason != NULL)
+        fprintf(stderr, "rig: blocks %s: %s\n", proof->fs->name, reason);
     return error;
 }
 
@@ -174,11 +177,14 @@ static bool is_known(const struct proof *proof, const char *name)
     return points_find(&proof->points, id) != NULL;
 }
 
-/* The names of the states that are not yet known, one a line, filled up to whole sectors. */
-static size_t write_names(const struct proof *proof)
+/* The names of the states that are not yet known, one a line, filled up to whole sectors. Their
+ * number, or -errno. */
+static long write_names(const struct proof *proof)
 {
     char *text = calloc(proof->crashes.count + 1, CRASH_ID_SIZE);
-    size_t count = 0, used = 0;
+    size_t used = 0;
+    long count = 0;
+    int error;
 
     if (text == NULL)
         abort();
@@ -192,10 +198,11 @@ static size_t write_names(const struct proof *proof)
         count++;
     }
     used = (used + DISK_SECTOR - 1) / DISK_SECTOR * DISK_SECTOR;
-    if (file_write(proof->names, text, used) < 0)
-        count = 0;
+    error = file_write(proof->names, text, used);
+    if (error < 0)
+        fprintf(stderr, "rig: %s: %s\n", proof->names, strerror(-error));
     free(text);
-    return count;
+    return error < 0 ? error : count;
 }
 
 /* ---- the replay ---- */
@@ -305,15 +312,22 @@ static int replay_once(struct proof *proof)
     return -EIO;
 }
 
+/* One machine after the other, for one may go down. Each must get further. */
 static int replay(struct proof *proof)
 {
-    size_t left = write_names(proof), before = left + 1;
-    int error = 0;
+    long left = write_names(proof), before;
+    int error = left < 0 ? (int)left : 0;
 
-    while (error == 0 && left > 0 && left < before && !is_enough(proof)) {
-        error = replay_once(proof);
+    while (error == 0 && left > 0 && !is_enough(proof)) {
         before = left;
+        error = replay_once(proof);
         left = write_names(proof);
+        if (error == 0 && (left < 0 || (left == before && !is_enough(proof)))) {
+            fprintf(stderr, "rig: blocks %s: the lab tries none of the %ld states left: %s (%s)\n",
+                    proof->fs->name, before, proof->broken != NULL ? proof->broken : "it ended",
+                    proof->recording.console);
+            error = -EIO;
+        }
     }
     return error;
 }

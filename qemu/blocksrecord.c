@@ -175,12 +175,13 @@ int recording_read(struct recording *recording, uint8_t **base, size_t *size, ch
         return -EBADMSG;
     }
     bytes = file_read(recording->base, size);
-    if (bytes == NULL || writes_load(&recording->writes, recording->log, *size, reason) < 0 ||
-        writes_mark(&recording->writes, *size) == 0) {
-        if (*reason == NULL)
-            *reason = text_format("%s does not say where the act had ended", recording->log);
+    if (bytes == NULL)
+        *reason = text_format("%s: %s", recording->base, strerror(errno));
+    else if (writes_load(&recording->writes, recording->log, *size, reason) == 0 &&
+             writes_mark(&recording->writes, *size) == 0)
+        *reason = text_format("%s does not say where the act had ended", recording->log);
+    if (*reason != NULL)
         return -EBADMSG;
-    }
     *base = (uint8_t *)bytes;
     bytes = NULL;
     return 0;
