@@ -58,6 +58,31 @@ enabled() { [ -L "$root/etc/systemd/system/$2.wants/$1" ] || [ -L "$root/etc/sys
 unchanged_settings() { settings | grep -qx '#mine' && ! settings | grep -q 'a newer default'; }
 no_trace_in_image() { ! image_list | grep -i backstop; }
 
+# ESPs that were mounted below the run directory and left there: one that can be unmounted, and one in use.
+leave_mounts() {
+    mkdir -p "$root/srv/esp/EFI" "$root/run/backstop/esp-left" "$root/run/backstop/esp-used"
+    mount --bind "$root/srv/esp" "$root/run/backstop/esp-left" || return
+    mount -t tmpfs none "$root/run/backstop/esp-used" || return
+    mkdir "$root/run/backstop/esp-used/EFI"
+    (cd "$root/run/backstop/esp-used" && exec sleep infinity) &
+    user=$!
+}
+
+clear_mounts() {
+    kill "$user"
+    wait "$user"
+    umount "$root/run/backstop/esp-used" && rm -r "$root/run/backstop" "$root/srv/esp"
+}
+
+# Two disks, each with suspects of a case 7; this machine's records name those of the first.
+put_quarantines() {
+    mkdir -p "$root/srv/my disk/.backstop-quarantine/7" "$root/srv/other/.backstop-quarantine/7" \
+        "$root/var/lib/backstop/quarantine/7"
+    touch "$root/srv/my disk/.backstop-quarantine/7/1" "$root/srv/other/.backstop-quarantine/7/1"
+    printf '{"case":7,"id":1,"boot":9,"path":"/srv/my disk/a","held-at":"%s","set":"acme"}\n' \
+        '/srv/my disk/.backstop-quarantine/7/1' >"$root/var/lib/backstop/quarantine/7/records.jsonl"
+}
+
 check_image() {
     unpack_image
     row "image: init-top runs backstop before udev" comes_before init-top backstop udev
@@ -115,11 +140,19 @@ inside() { # DEB ROOT
     mkdir -p "$root/var/lib/backstop/store" "$root/run/backstop" "$root/etc/backstop/check/required.d"
     touch "$root/var/lib/backstop/journal.jsonl" "$root/run/backstop/early.json" \
         "$root/etc/backstop/check/required.d/mine"
+    row "mounts are left" leave_mounts
     row "removes" in_chroot dpkg -r backstop
+    row "removal unmounts an ESP that was left" test -d "$root/srv/esp/EFI"
+    row "removal leaves one that is in use" test -d "$root/run/backstop/esp-used/EFI"
+    clear_mounts
     row "removal takes it out of the initramfs" no_trace_in_image
     row "removal keeps the state" test -e "$root/var/lib/backstop/journal.jsonl"
     row "removal keeps the settings" unchanged_settings
+    put_quarantines
     row "purges" in_chroot dpkg -P backstop
+    row "purge deletes the suspects that its records name" test ! -e "$root/srv/my disk/.backstop-quarantine"
+    row "purge leaves another machine's" test -e "$root/srv/other/.backstop-quarantine/7/1"
+    rm -r "$root/srv/my disk" "$root/srv/other"
     rm -rf "$root/tmp/image" "$root"/tmp/*.deb
     image_list >"$scratch/image-after"
     row "purge leaves the initramfs as it was" diff "$scratch/image-before" "$scratch/image-after"
