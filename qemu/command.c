@@ -26,10 +26,10 @@ static char *memfd_take(int fd, size_t *size)
 }
 
 /* Until it has ended, or the rig is to: then it is asked to end as well. */
-static void await(pid_t pid)
+static void await(pid_t pid, int broken)
 {
     struct pollfd polls[] = {{.fd = pidfd_open(pid, 0), .events = POLLIN},
-                             {.fd = breakoff_fd(), .events = POLLIN}};
+                             {.fd = broken, .events = POLLIN}};
 
     if (polls[0].fd < 0)
         return;
@@ -44,7 +44,8 @@ static int spawn_and_wait(const char *const argv[], int out, int err)
 {
     posix_spawn_file_actions_t actions;
     pid_t pid;
-    int error, status = 0;
+    /* Taken before the start: a signal that comes right after it is not missed. */
+    int broken = breakoff_fd(), error, status = 0;
 
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
@@ -54,7 +55,7 @@ static int spawn_and_wait(const char *const argv[], int out, int err)
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         return -error;
-    await(pid);
+    await(pid, broken);
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -errno;
