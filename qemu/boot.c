@@ -1,6 +1,7 @@
 /* Follows one boot: what the console, QMP, the guest's agent and the variable store tell of it. */
 #include "breakoff.h"
 #include "clock.h"
+#include "command.h"
 #include "session.h"
 
 #include <errno.h>
@@ -330,6 +331,18 @@ static struct boot *boot_add(struct session *session)
     return boot;
 }
 
+static int log_begin(struct session *session)
+{
+    TEXT_AUTO before = text_format("%s.before", session->vars_log);
+    TEXT_AUTO reason = NULL;
+
+    if (file_copy(session->vars_path, before, &reason) < 0)
+        return session_fail(session, "%s", reason);
+    if (file_write(session->vars_log, "", 0) < 0)
+        return session_fail(session, "%s cannot be written", session->vars_log);
+    return 0;
+}
+
 int boot_start(struct session *session, const char *marker)
 {
     struct machine_taker taker = {console_line, channel_line, qmp_line, session};
@@ -341,6 +354,7 @@ int boot_start(struct session *session, const char *marker)
     struct machine_setup setup = {.accel = session->accel,
                                   .disk = session->disk_path,
                                   .vars = session->vars_path,
+                                  .vars_log = session->vars_log,
                                   .payload = session->payload,
                                   .seed = session->seed,
                                   .pvpanic = session->pvpanic,
@@ -350,7 +364,8 @@ int boot_start(struct session *session, const char *marker)
     int error;
 
     session_say(session, NULL, "boot %u", boot->index);
-    if (faults_prepare(session, &setup) < 0)
+    if (faults_prepare(session, &setup) < 0 ||
+        (session->vars_log != NULL && log_begin(session) < 0))
         return -EPROTO;
     error = nvram_load(&boot->before, session->vars_path);
     if (error < 0)

@@ -297,7 +297,7 @@ static bool run_case(const struct options *options, const struct flash_case *one
         flash_log_free(&log);
         return false;
     }
-    flash_kept_open(&kept, &options->run, one, options->fresh);
+    flash_kept_open(&kept, options->run.dir, &log, options->fresh);
     failed_print(&kept);
     walk_make(&walk, &log);
     sound = judge_all(options, &log, &kept, &walk);
@@ -328,7 +328,7 @@ static int usage(const char *complaint, const char *word)
         fprintf(to, "rig flash: %s%s; `rig flash --help` tells how it is used\n", complaint, word);
         return EXIT_USAGE;
     }
-    fputs("usage: rig flash [options] [CASE...]      (none: all)\n"
+    fputs("usage: rig flash [options] [CASE...]      (none: all but linux-*)\n"
           "  -j N              machines side by side (default 1)\n"
           "  --budget SECONDS  start no point after so long; what was left out is said\n"
           "  --limit N         N points a case, from all over it\n"
@@ -373,7 +373,7 @@ static int run_point(struct options *options)
 
 static bool is_chosen(const struct flash_case *one, char *const names[])
 {
-    bool chosen = *names == NULL;
+    bool chosen = *names == NULL && !flash_is_linux(one);
 
     for (char *const *name = names; *name != NULL; name++)
         chosen = chosen || strcmp(*name, one->name) == 0;
@@ -504,7 +504,8 @@ int flash_main(const struct rig *rig, char *const words[])
 {
     struct options options = {.run = {.dir = "build/proof/flash",
                                       .stage = "build/efi/backstopx64.efi",
-                                      .next = "build/efi/ovmf_next.efi"},
+                                      .next = "build/efi/ovmf_next.efi",
+                                      .rig = rig},
                               .jobs = rig->jobs,
                               .budget = rig->budget,
                               .start = clock_now()};

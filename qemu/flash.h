@@ -18,6 +18,7 @@ struct flash_run {
     const char *dir;   /* results, cases, work */
     const char *stage; /* the EFI stage under test */
     const char *next;  /* tests/ovmf_next.c, built */
+    const struct rig *rig;
 };
 
 /* What the update is, and so what a cut may leave of it. */
@@ -37,7 +38,8 @@ struct flash_case {
     /*
      * The boots up to the logged one: "good" and "next" are what the stage starts, of which good
      * hands back a good receipt and "install" makes the boot entry; in "retire" the stage is told
-     * to; "age" brings the garbage collection near. The last word is logged.
+     * to; "age" brings the garbage collection near. The last word is logged. "linux NAME": that is
+     * the last boot of scenarios/flash/NAME.scn, of the rig's image, instead.
      */
     const char *recipe;
 };
@@ -52,6 +54,9 @@ struct flash_value {
 /* A case that has been logged. */
 struct flash_log {
     const struct flash_case *flash_case;
+    /* Hash over the rig's own program, the stage, the next loader, the firmware and the recipe; of
+     * one under Linux also over the image and the package. */
+    char key[HASH_TEXT_SIZE];
     char *dir;           /* before.raw and after.raw: the disk before and after that boot */
     struct flashlog log; /* ends with what after.fd holds */
     struct record ledger[2], receipt[2]; /* before and after */
@@ -60,7 +65,15 @@ struct flash_log {
     size_t count;
 };
 
-/* Logs a case unless that is kept from an earlier run of the same things. 0, or -errno with a
+/* flashlinux.c: for a case that needs the rig's image. 0, or -errno with a reason. */
+bool flash_is_linux(const struct flash_case *one);
+int flash_linux_hash(const struct flash_run *run, const struct flash_case *one, struct hash *hash,
+                     char **reason);
+/* Makes before.fd, writes, after.raw and after.fd in dir. */
+int flash_linux_log(const struct flash_run *run, const struct flash_case *one, const char *dir,
+                    char **reason);
+
+/* Logs a case unless there is a log of the same recipe and things. 0, or -errno with a
  * reason (caller frees). flash_log_free() in either case. */
 int flash_log_make(const struct flash_run *run, const struct flash_case *one, struct flash_log *log,
                    char **reason);
@@ -69,8 +82,6 @@ void flash_log_free(struct flash_log *log);
 void flash_value_take(struct flash_value *value, const struct nvram *nvram,
                       const uint8_t guid[GUID_SIZE], const char *name);
 void flash_value_free(struct flash_value *value);
-/* Hash over the rig's own program, the stage, the next loader, the firmware and the case. */
-void flash_key(const struct flash_run *run, const struct flash_case *one, char out[HASH_TEXT_SIZE]);
 
 enum flash_result {
     FLASH_WELL = 0,

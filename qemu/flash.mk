@@ -1,12 +1,19 @@
 #: make proof-flash  power cuts at every program of the variable flash; hours, and goes on where it was left
 FLASH_NEEDS := $(B)/qemu/rig $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
-FLASH_RUN    = $(B)/qemu/rig flash --dir $(B)/proof/flash --stage $(B)/efi/backstopx64.efi --next $(B)/efi/ovmf_next.efi
+FLASH_RUN    = $(RIG_RUN) flash --dir $(B)/proof/flash --stage $(B)/efi/backstopx64.efi --next $(B)/efi/ovmf_next.efi
 
 PROOF_PARTS += proof-flash:1
 
 .PHONY: proof-flash
 proof-flash: $(FLASH_NEEDS)
 	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) $(FLASH_CASES)
+
+#: make proof-flash-linux  the same at what the agent writes under Linux, on the rig's image
+PROOF_PARTS += proof-flash-linux:1
+
+.PHONY: proof-flash-linux
+proof-flash-linux: $(FLASH_NEEDS) rig-ready
+	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) linux-receipt linux-entry linux-order
 
 #: make proof-mutants-flash  known-bad stages, each of which flash must find
 PROOF_MUTANTS += proof-mutants-flash

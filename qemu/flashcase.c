@@ -12,6 +12,7 @@
 #define RECEIPT guid_backstop, "BackstopReceipt"
 #define BOOT_ORDER guid_global, "BootOrder"
 #define BOOT_ENTRY guid_global, "Boot0010"
+#define LINUX_ENTRY guid_global, "Boot0004"
 #define ANY_OF_OURS guid_backstop, NULL
 
 const struct flash_case flash_cases[] = {
@@ -38,24 +39,29 @@ const struct flash_case flash_cases[] = {
      "good next next age next"},
     {"collection-healthy", "garbage collection, last boot good", FLASH_COLLECTION, ANY_OF_OURS,
      "good good age next"},
+    {"linux-receipt", "the first receipt, by the agent", FLASH_SYSTEM, RECEIPT, "linux receipt"},
+    {"linux-entry", "the boot entry, by the package", FLASH_SYSTEM, LINUX_ENTRY, "linux install"},
+    {"linux-order", "BootOrder, by the package", FLASH_SYSTEM, BOOT_ORDER, "linux install"},
     {NULL, NULL, FLASH_LEDGER, NULL, NULL, NULL},
 };
 
 /* Less than ReadyToBoot leaves to an operating system, so that it collects. */
 #define AGED_ROOM 8000u
 
-void flash_key(const struct flash_run *run, const struct flash_case *one, char out[HASH_TEXT_SIZE])
+static int key_make(const struct flash_run *run, const struct flash_case *one,
+                    char out[HASH_TEXT_SIZE], char **reason)
 {
     struct hash *hash = hash_new();
+    int error = flash_is_linux(one) ? flash_linux_hash(run, one, hash, reason) : 0;
 
     hash_add_file(hash, "/proc/self/exe");
-    hash_add_text(hash, one->name);
     hash_add_text(hash, one->recipe);
     hash_add_file(hash, run->stage);
     hash_add_file(hash, run->next);
     hash_add_file(hash, OVMF_CODE);
     hash_add_file(hash, OVMF_VARS);
     hash_end(hash, out);
+    return error;
 }
 
 /* ---- points ----------------------------------------------------------------------------- */
@@ -327,6 +333,8 @@ static int recipe_follow(const struct flash_run *run, const struct flash_case *o
     char *words[16];
     int count = text_words(line, words, 16), error = count > 0 ? 0 : -EINVAL;
 
+    if (error == 0)
+        error = machine_make(run, dir, reason);
     for (int i = 0; error == 0 && i < count - 1; i++)
         error = word_follow(run, dir, words[i], reason);
     return error == 0 ? log_boot(dir, words[count - 1], reason) : error;
@@ -367,9 +375,8 @@ static int log_record(const struct flash_run *run, const struct flash_case *one,
     directory_remove(made);
     error = directory_make(made);
     if (error == 0)
-        error = machine_make(run, made, reason);
-    if (error == 0)
-        error = recipe_follow(run, one, made, reason);
+        error = flash_is_linux(one) ? flash_linux_log(run, one, made, reason)
+                                    : recipe_follow(run, one, made, reason);
     if (error == 0)
         error = log_keep(made, reason);
     if (error == 0 && rename(made, dir) < 0)
@@ -380,16 +387,18 @@ static int log_record(const struct flash_run *run, const struct flash_case *one,
 int flash_log_make(const struct flash_run *run, const struct flash_case *one, struct flash_log *log,
                    char **reason)
 {
+    TEXT_AUTO recipe = text_copy(one->recipe);
     TEXT_AUTO programs = NULL;
-    char key[HASH_TEXT_SIZE];
-    int error = 0;
+    int error;
 
     memset(log, 0, sizeof *log);
-    flash_key(run, one, key);
+    error = key_make(run, one, log->key, reason);
     log->flash_case = one;
-    log->dir = text_format("%s/case-%s-%.16s", run->dir, one->name, key);
+    for (char *c = recipe; *c != '\0'; c++)
+        *c = *c == ' ' ? '-' : *c;
+    log->dir = text_format("%s/log-%s-%.16s", run->dir, recipe, log->key);
     programs = text_format("%s/programs", log->dir);
-    if (access(programs, R_OK) < 0)
+    if (error == 0 && access(programs, R_OK) < 0)
         error = log_record(run, one, log->dir, reason);
     if (error == 0)
         error = flashlog_read(&log->log, programs);

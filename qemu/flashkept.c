@@ -59,14 +59,11 @@ void flash_kept_read(struct flash_kept *kept)
     (void)points_each(kept->path, result_take, kept);
 }
 
-void flash_kept_open(struct flash_kept *kept, const struct flash_run *run,
-                     const struct flash_case *one, bool fresh)
+void flash_kept_open(struct flash_kept *kept, const char *dir, const struct flash_log *log,
+                     bool fresh)
 {
-    char key[HASH_TEXT_SIZE];
-
-    flash_key(run, one, key);
-    *kept = (struct flash_kept){.name = one->name};
-    kept->path = text_format("%s/points-%s-%.16s.jsonl", run->dir, one->name, key);
+    *kept = (struct flash_kept){.name = log->flash_case->name};
+    kept->path = text_format("%s/points-%s-%.16s.jsonl", dir, kept->name, log->key);
     if (fresh)
         unlink(kept->path);
     flash_kept_read(kept);

@@ -21,9 +21,9 @@ struct flash_kept {
     size_t count;
 };
 
-/* Reads what there is of the same things under test; `fresh`: forgets it. */
-void flash_kept_open(struct flash_kept *kept, const struct flash_run *run,
-                     const struct flash_case *one, bool fresh);
+/* Reads what there is of the same things under test in dir; `fresh`: forgets it. */
+void flash_kept_open(struct flash_kept *kept, const char *dir, const struct flash_log *log,
+                     bool fresh);
 void flash_kept_close(struct flash_kept *kept);
 /* Reads it anew: children add to the file. */
 void flash_kept_read(struct flash_kept *kept);

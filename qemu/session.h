@@ -85,6 +85,8 @@ struct session {
     const char *payload, *outbox; /* image; directory of what the vendor delivers, on the host */
     char *dir;                    /* where all of this session's files lie */
     char *disk_path, *vars_path;
+    /* As in struct machine_setup, of the last boot; VARS_LOG.before: the flash as that found it. */
+    const char *vars_log;
     FILE *timeline; /* dir/timeline.txt */
     bool live;      /* the timeline goes to stdout too */
     double started;
