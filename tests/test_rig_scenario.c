@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../qemu/flash.h"
 #include "../qemu/rig.h"
 
 #define HEAD "title T\nproves P\nstart base\n"
@@ -177,6 +178,14 @@ static void the_scenarios_here_are_whole(void **state)
     if (rig_load(&rig, &reason) < 0)
         fail_msg("%s", reason);
     assert_true(rig.count > 0);
+    for (const struct flash_case *one = flash_cases; one->name != NULL; one++) {
+        const char *last = strrchr(one->recipe, ' ');
+        TEXT_AUTO path =
+            text_format("%s/flash/%s.scn", rig.scenarios, last != NULL ? last + 1 : "");
+
+        if (flash_is_linux(one) && rig_add(&rig, path, &reason) < 0)
+            fail_msg("%s", reason);
+    }
     for (size_t i = 0; i < rig.count; i++) {
         bool provided = strcmp(rig.items[i].start, "base") == 0;
 
