@@ -134,6 +134,10 @@ static char *vars_drive(const struct machine_setup *setup)
                        vars, log);
 }
 
+/* Where QEMU puts the disk of a machine that has a screen as well: the firmware's own entry for the
+ * disk, made in the one, then leads to that of the other. */
+#define SMALL_DISK_AT ",addr=0x3"
+
 /* The host does not crash in these tests, so flushes to its disk would only cost time. */
 static void add_drives(struct arguments *arguments, const struct machine_setup *setup)
 {
@@ -148,7 +152,8 @@ static void add_drives(struct arguments *arguments, const struct machine_setup *
     }
     if (setup->disk != NULL) {
         add(arguments, "-drive", disk_drive(setup));
-        add(arguments, "-device", text_copy("virtio-blk-pci,drive=disk"));
+        add(arguments, "-device",
+            text_format("virtio-blk-pci,drive=disk%s", setup->small ? SMALL_DISK_AT : ""));
     }
     if (setup->payload != NULL) {
         TEXT_AUTO payload = path_value(setup->payload);
