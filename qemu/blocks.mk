@@ -2,7 +2,7 @@
 #: make proof-blocks  crash states of a recovery on ext4, xfs, btrfs, and of the ESP; BLOCKS="ext4 vfat" for some
 LAB          := $(B)/lab
 LAB_SRC      := $(sort $(wildcard qemu/lab/*.c))
-LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command writelog writes crash record nvram)
+LAB_OBJS     := $(LAB_SRC:%.c=$(LAB)/%.o) $(patsubst %,$(LAB)/qemu/%.o,text command breakoff writelog writes crash record nvram)
 LAB_TOOLS    := e2fsck fsck.fat
 LAB_KERNEL    = $(LAB)/kernel-$(notdir $(basename $(realpath $(RIG)/base.raw)))
 BLOCKS       ?= ext4 ext4-kept xfs btrfs vfat vfat-uninstall
