@@ -1,6 +1,7 @@
 #include "glob.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,4 +262,20 @@ int glob_matches(const char *glob, const char *path)
     matches = glob_covers(&compiled, path, false);
     glob_free(&compiled);
     return matches;
+}
+
+char *glob_prefix(const struct glob *glob)
+{
+    size_t size = 2;
+    char *path, *at;
+
+    for (size_t i = 0; i < glob->prefix; i++)
+        size += strlen(glob->parts[i].text) + 1;
+    path = at = malloc(size);
+    if (!path)
+        return NULL;
+    strcpy(at, glob->prefix ? "" : "/");
+    for (size_t i = 0; i < glob->prefix; i++)
+        at += sprintf(at, "/%s", glob->parts[i].text);
+    return path;
 }

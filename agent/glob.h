@@ -43,6 +43,9 @@ bool glob_covers(const struct glob *glob, const char *path, bool beneath);
 /* Something at `directory` (absolute) or beneath it could match. */
 bool glob_reaches(const struct glob *glob, const char *directory);
 
+/* The literal prefix as a path, "/" where there is none. Caller frees; NULL: no memory. */
+char *glob_prefix(const struct glob *glob);
+
 /* 1 if path (absolute) matches the glob; 0 also where the glob is none. */
 int glob_matches(const char *glob, const char *path);
 

@@ -12,8 +12,9 @@ struct good_result {
     bool unchanged;      /* nothing to promote: the former newest still stands */
     size_t promoted;     /* entries that became good: new, altered or gone with this generation */
     size_t held_back; /* arrived after boot start and not yet proven: former version kept as good */
-    size_t lost;      /* taken out by a recovery, nothing in their place: their sets stay as they
-                         were */
+    size_t other_kernels; /* modules of kernels that did not run: good when a boot of theirs is */
+    size_t lost; /* taken out by a recovery, nothing in their place: their sets stay as they
+                    were */
     uint64_t bytes_stored; /* content read into the store */
 };
 
@@ -23,8 +24,12 @@ struct good_result {
  * Only entries whose identity is still that of `started` are promoted (or that
  * have soaked: soak.h); for the others the newest generation's entry is carried
  * over. Carried over as well: files that changed while they were read, what
- * could not be read, sets whose file is bad now, and sets over their max-size,
- * whose files without a former version are listed unhashed.
+ * could not be read, sets whose file is bad now, modules of another kernel than
+ * the running one, and what lies on a file system that was mounted and is not.
+ * Of a set over its max-size what is not kept already is listed unhashed: it
+ * cannot be put back, and nothing older is put back for it.
+ * A place to look at is the generation's only if the boot began with it (what
+ * was there then is proven, or was not there): see MANIFEST.md, scopes.
  * A set of which a recovery took something out that nothing stands for (lost.h)
  * is carried over whole, since no boot has proven that the machine runs well
  * without it, until what is lost stands again, or the set has a file that the
@@ -67,6 +72,7 @@ uint32_t good_history_generation(const struct good_history *history, const struc
  * A set is one thing: where a content of it is lost, all of it goes back to one older generation.
  * Makes the set in the newest generation what the next older one had of it whose contents are all
  * intact. Entries of the newest generation found before are no longer to be used. True if it did.
+ * Not of a set that proved good with contents that were not kept.
  */
 bool good_history_fall_back(struct good_history *history, const char *set, struct diag *diag);
 void good_history_free(struct good_history *history);

@@ -172,12 +172,24 @@ static int set_replace(struct inventory *newest, uint32_t set, const struct inve
     return 0;
 }
 
+/* What proved good and was not kept is replaced by nothing older. */
+static bool has_unkept(const struct inventory *good, uint32_t set)
+{
+    for (size_t i = 0; i < good->count; i++) {
+        const struct entry *entry = &good->entries[i];
+
+        if (entry->set == set && entry->type == ENTRY_FILE && !entry->never && !entry->hashed)
+            return true;
+    }
+    return false;
+}
+
 bool good_history_fall_back(struct good_history *history, const char *set, struct diag *diag)
 {
     struct inventory *newest = history->items;
     uint32_t index = history->count ? inventory_set(newest, set) : 0;
 
-    if (history->count == 0 || index == newest->set_count)
+    if (history->count == 0 || index == newest->set_count || has_unkept(newest, index))
         return false;
     for (size_t i = 1; i < history->count; i++) {
         const struct inventory *older = &history->items[i];

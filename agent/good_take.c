@@ -14,6 +14,8 @@
 #include "good_files.h"
 #include "good_wounds.h"
 #include "json.h"
+#include "kernel.h"
+#include "scope.h"
 #include "soak.h"
 #include "store.h"
 
@@ -22,8 +24,9 @@
 enum fate {
     FATE_SAME = 0, /* as the newest generation has it, kept already */
     FATE_KEEP,     /* proven: read, content into the store */
-    FATE_LIST,     /* listed unread: never touched, no file, or over its set's limit */
-    FATE_CARRY,    /* not proven, or of a wounded set: the newest generation's entry, if any */
+    FATE_LIST,     /* listed unread: never touched, no file, unreadable, or over its set's limit */
+    FATE_CARRY,    /* not proven, of another kernel, or of a wounded set: the newest generation's
+                      entry, if any */
 };
 
 struct taking {
@@ -36,6 +39,8 @@ struct taking {
     bool *proven;                /* by entry of now */
     enum fate *fates;            /* by entry of now */
     bool *over;                  /* by set: over its max-size */
+    struct kernel kernel;        /* whose modules this boot can prove */
+    struct reach away;           /* of newest: not mounted now, and nothing stands there */
     struct wounds wounds;        /* what recoveries took out of the sets of now */
     struct inventory made;       /* borrows all strings from newest and now */
     struct good_result result;
@@ -134,6 +139,56 @@ static int probe_wounds(struct taking *taking)
     return error;
 }
 
+static bool lists_something(const struct inventory *inventory, const struct scope *scope)
+{
+    struct reach one = {0};
+    bool found = false;
+
+    if (reach_add(&one, scope->glob, scope->prefix) < 0)
+        return true;
+    for (size_t i = 0; i < inventory->count && !found; i++)
+        found =
+            reach_lists(&one, inventory->entries[i].path, inventory->entries[i].type == ENTRY_DIR);
+    reach_free(&one);
+    return found;
+}
+
+/* 1: what the newest generation has of it lies on a file system that is not mounted; 0, -ENOMEM. */
+static int is_away(const struct taking *taking, const struct scope *scope)
+{
+    bool apart = scope->apart;
+    char *prefix = NULL;
+    int error;
+
+    if (!scope->apart || !taking->started)
+        return 0;
+    error = scope_follow(taking->place, *scope->prefix ? scope->prefix : "/", &prefix, &apart);
+    free(prefix);
+    if (error == -ENOMEM)
+        return error;
+    return !apart && lists_something(&taking->newest, scope) &&
+           !lists_something(&taking->now, scope);
+}
+
+static int find_away(struct taking *taking)
+{
+    for (size_t i = 0; i < taking->newest.scope_count; i++) {
+        const struct scope *scope = &taking->newest.scopes[i];
+        int away = is_away(taking, scope);
+
+        if (away > 0)
+            away = reach_add(&taking->away, scope->glob, scope->prefix);
+        if (away < 0)
+            return away;
+    }
+    if (taking->away.count)
+        diag_report(taking->diag, DIAG_WARNING,
+                    "%s: its file system is not mounted, and nothing is there: what was good of it "
+                    "stays so. If it is to stay like this: backstop good take --now",
+                    taking->away.items[0].prefix);
+    return 0;
+}
+
 static int probe(struct taking *taking)
 {
     uint64_t *sums = NULL;
@@ -156,6 +211,13 @@ static int probe(struct taking *taking)
         return -ENOMEM;
     }
     match(&taking->now, &taking->newest, taking->former);
+    if (taking->started) /* a person vouches for all of them */
+        kernel_probe(taking->place, &taking->kernel);
+    error = find_away(taking);
+    if (error) {
+        free(sums);
+        return error;
+    }
     find_sets_over(taking, sums);
     free(sums);
     error = prove_by_start(taking);
@@ -180,11 +242,11 @@ static enum fate decide_fate(const struct taking *taking, size_t i)
         return FATE_LIST;
     if (former && entry_same_identity(former, entry) && is_kept(taking, former))
         return FATE_SAME;
-    if (!taking->proven[i] || taking->wounds.sets[entry->set])
+    if (!taking->proven[i] || taking->wounds.sets[entry->set] ||
+        kernel_is_other(&taking->kernel, entry->path))
         return FATE_CARRY;
-    if (entry->type == ENTRY_FILE && taking->over[entry->set])
-        return former && former->hashed ? FATE_CARRY : FATE_LIST;
-    return FATE_KEEP;
+    /* over the limit its former version is not good any more: this one has proved so since */
+    return entry->type == ENTRY_FILE && taking->over[entry->set] ? FATE_LIST : FATE_KEEP;
 }
 
 /* ---- read and keep ---- */
@@ -217,13 +279,15 @@ static void read_one(struct reading *reading, size_t i)
         int none = 0;
 
         atomic_compare_exchange_strong(&reading->error, &none, error);
-    } else {
+    } else if (error == -ESTALE || error == -ENOENT) { /* it changed this moment */
         taking->fates[i] = FATE_CARRY;
-        if (error == -ESTALE || error == -ENOENT) /* it changed this moment */
-            return;
+    } else {
+        /* without a former version it is listed, or it would pass for added later */
+        taking->fates[i] = taking->former[i] ? FATE_CARRY : FATE_LIST;
         pthread_mutex_lock(&reading->lock);
-        diag_report(taking->diag, DIAG_WARNING, "%s: cannot be read: %s; its former version stays",
-                    entry->path, strerror(-error));
+        diag_report(taking->diag, DIAG_WARNING, "%s: cannot be read: %s; %s", entry->path,
+                    strerror(-error),
+                    taking->former[i] ? "its former version stays" : "it is not kept");
         pthread_mutex_unlock(&reading->lock);
     }
 }
@@ -329,6 +393,125 @@ static void add_now(struct taking *taking, size_t i)
     }
 }
 
+static bool is_bad_set(const struct sets *sets, const char *name)
+{
+    for (size_t i = 0; i < sets->bad.count; i++)
+        if (strcmp(sets->bad.items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The boot looked there when it started, as this generation does. */
+static bool scope_is_proven(const struct taking *taking, const struct scope *scope)
+{
+    const struct inventory *started = taking->started;
+
+    for (size_t i = 0; started && i < started->scope_count; i++)
+        if (scope_same(&taking->now, scope, started, &started->scopes[i]))
+            return true;
+    return !started;
+}
+
+static bool scope_is_away(const struct taking *taking, const char *glob, const char *prefix)
+{
+    for (size_t i = 0; i < taking->newest.scope_count; i++) {
+        const struct scope *scope = &taking->newest.scopes[i];
+
+        for (size_t k = 0; k < taking->away.count; k++)
+            if (taking->away.items[k].prefix == scope->prefix && strcmp(scope->glob, glob) == 0 &&
+                strcmp(scope->prefix, prefix) == 0)
+                return true;
+    }
+    return false;
+}
+
+static bool takes_scope(const struct taking *taking, const struct scope *scope)
+{
+    return !taking->wounds.sets[scope->set] && scope_is_proven(taking, scope) &&
+           !scope_is_away(taking, scope->glob, scope->prefix);
+}
+
+/* Its entries are carried over, so what it says is still what they are. */
+static bool carries_scope(const struct taking *taking, const struct scope *former)
+{
+    const char *name = taking->newest.set_names[former->set];
+    uint32_t set = inventory_set(&taking->now, name);
+
+    if (is_bad_set(taking->sets, name) || taking->wounds.sets[set] ||
+        scope_is_away(taking, former->glob, former->prefix))
+        return true;
+    for (size_t i = 0; i < taking->now.scope_count; i++)
+        if (taking->now.scopes[i].set == set &&
+            strcmp(taking->now.scopes[i].glob, former->glob) == 0)
+            return !takes_scope(taking, &taking->now.scopes[i]);
+    return false;
+}
+
+static void add_unread(struct inventory *made, const struct inventory *from, const char *beneath)
+{
+    for (size_t i = 0; i < from->unread_count; i++)
+        if (scope_is_beneath(from->unread[i], beneath))
+            made->unread[made->unread_count++] = from->unread[i];
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_unread(struct inventory *made)
+{
+    size_t kept = 0;
+
+    if (made->unread_count)
+        qsort(made->unread, made->unread_count, sizeof *made->unread, compare_texts);
+    for (size_t i = 0; i < made->unread_count; i++)
+        if (!kept || strcmp(made->unread[kept - 1], made->unread[i]) != 0)
+            made->unread[kept++] = made->unread[i];
+    made->unread_count = kept;
+}
+
+/* Where this generation looked; compose_sets() came before. */
+static int compose_scopes(struct taking *taking)
+{
+    const struct inventory *now = &taking->now, *newest = &taking->newest,
+                           *started = taking->started;
+    struct inventory *made = &taking->made;
+    size_t unread = now->unread_count + (started ? started->unread_count : 0);
+
+    made->scopes = calloc(now->scope_count + newest->scope_count + 1, sizeof *made->scopes);
+    made->unread =
+        calloc(unread + newest->scope_count * newest->unread_count + 1, sizeof *made->unread);
+    if (!made->scopes || !made->unread)
+        return -ENOMEM;
+    for (size_t i = 0; i < now->scope_count; i++)
+        if (takes_scope(taking, &now->scopes[i]))
+            made->scopes[made->scope_count++] = now->scopes[i];
+    add_unread(made, now, "");
+    if (started)
+        add_unread(made, started, "");
+    for (size_t i = 0; i < newest->scope_count; i++) {
+        const struct scope *former = &newest->scopes[i];
+
+        if (!carries_scope(taking, former))
+            continue;
+        made->scopes[made->scope_count] = *former;
+        made->scopes[made->scope_count++].set = inventory_set(made, newest->set_names[former->set]);
+        add_unread(made, newest, former->prefix);
+    }
+    sort_unread(made);
+    made->scoped = true;
+    return 0;
+}
+
+static bool waits_for_its_kernel(const struct taking *taking, size_t i)
+{
+    const struct entry *former = taking->former[i], *entry = &taking->now.entries[i];
+
+    return kernel_is_other(&taking->kernel, entry->path) &&
+           !(former && entry_same_identity(former, entry));
+}
+
 static void compose_standing(struct taking *taking, size_t i)
 {
     switch (taking->fates[i]) {
@@ -338,19 +521,14 @@ static void compose_standing(struct taking *taking, size_t i)
         add_now(taking, i);
         return;
     case FATE_CARRY:
-        taking->result.held_back += !taking->wounds.sets[taking->now.entries[i].set];
+        if (kernel_is_other(&taking->kernel, taking->now.entries[i].path))
+            taking->result.other_kernels += waits_for_its_kernel(taking, i);
+        else
+            taking->result.held_back += !taking->wounds.sets[taking->now.entries[i].set];
         if (taking->former[i])
             add_former(taking, taking->former[i]);
         return;
     }
-}
-
-static bool is_bad_set(const struct sets *sets, const char *name)
-{
-    for (size_t i = 0; i < sets->bad.count; i++)
-        if (strcmp(sets->bad.items[i], name) == 0)
-            return true;
-    return false;
 }
 
 /* Good until now, and not there: whether a boot has proven that the machine runs well without it.
@@ -358,7 +536,10 @@ static bool is_bad_set(const struct sets *sets, const char *name)
 static void compose_gone(struct taking *taking, const struct entry *former)
 {
     const char *set = taking->newest.set_names[former->set];
-    bool unseen = is_bad_set(taking->sets, set) || inventory_is_blind(&taking->now, former->path);
+    bool unseen = is_bad_set(taking->sets, set) || inventory_is_blind(&taking->now, former->path) ||
+                  reach_lists(&taking->away, former->path, former->type == ENTRY_DIR) ||
+                  (kernel_is_other(&taking->kernel, former->path) &&
+                   kernel_is_installed(taking->place, former->path));
 
     if (unseen || taking->wounds.sets[inventory_set(&taking->now, set)]) {
         add_former(taking, former);
@@ -378,6 +559,8 @@ static int compose(struct taking *taking)
     size_t n = 0, g = 0;
     int error = compose_sets(taking);
 
+    if (!error)
+        error = compose_scopes(taking);
     if (error)
         return error;
     taking->made.entries = calloc(now->count + newest->count + 1, sizeof *taking->made.entries);
@@ -429,6 +612,18 @@ static bool same_lists(const struct taking *taking,
     }
 }
 
+static bool same_scopes(const struct inventory *made, const struct inventory *newest)
+{
+    bool same = made->scoped == newest->scoped && made->scope_count == newest->scope_count &&
+                made->unread_count == newest->unread_count;
+
+    for (size_t i = 0; same && i < made->scope_count; i++)
+        same = scope_same(made, &made->scopes[i], newest, &newest->scopes[i]);
+    for (size_t i = 0; same && i < made->unread_count; i++)
+        same = strcmp(made->unread[i], newest->unread[i]) == 0;
+    return same;
+}
+
 /* Fail open: the generation stands without its record. */
 static void note_good(const struct taking *taking)
 {
@@ -460,7 +655,8 @@ static int write_generation(struct taking *taking, const struct policy *policy)
         error = good_next_number(taking->place, &made->generation);
     if (error)
         return error;
-    if (!taking->result.unchanged || !same_lists(taking, entry_same_identity))
+    if (!taking->result.unchanged || !same_lists(taking, entry_same_identity) ||
+        !same_scopes(made, &taking->newest))
         error = good_write(taking->place, made, taking->diag);
     if (error)
         return error;
@@ -506,9 +702,12 @@ static void taking_free(struct taking *taking)
     free(taking->fates);
     free(taking->over);
     wounds_free(&taking->wounds);
+    reach_free(&taking->away);
     free(taking->made.entries);
     free(taking->made.set_names);
     free(taking->made.set_classes);
+    free(taking->made.scopes);
+    free(taking->made.unread);
 }
 
 int good_take(const struct place *place, const struct sets *sets, const struct inventory *started,

@@ -367,6 +367,11 @@ static bool add_lost(struct json_object *record, const struct move *moves, size_
     return (!lost || json_add(record, "lost", lost)) && whole;
 }
 
+static bool add_left(struct json_object *record, struct json_object *left)
+{
+    return !left || json_add(record, "left", json_object_get(left));
+}
+
 static size_t moved_count(const struct move *moves, size_t count)
 {
     size_t moved = 0;
@@ -386,7 +391,8 @@ static struct json_object *numbers_to_json(const int64_t *numbers, size_t count)
 
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
-                                  struct json_object *lost, const int64_t *seqs, size_t seq_count)
+                                  struct json_object *lost, struct json_object *left,
+                                  const int64_t *seqs, size_t seq_count)
 {
     struct json_object *record = record_of("done", ticket);
     return json_whole(json_add(record, "intents", numbers_to_json(seqs, seq_count)) &&
@@ -395,17 +401,20 @@ struct json_object *done_describe(const struct ticket *ticket, const struct move
                           json_add_number(record, "taken-out", summary->taken_out) &&
                           json_add_number(record, "unprotected", summary->unprotected) &&
                           json_add_number(record, "beyond-help", summary->beyond_help) &&
-                          add_failed(record, moves, count) && add_lost(record, moves, count, lost),
+                          add_failed(record, moves, count) &&
+                          add_lost(record, moves, count, lost) && add_left(record, left),
                       record);
 }
 
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
-                                     struct json_object *lost, const char *note)
+                                     struct json_object *lost, struct json_object *left,
+                                     const char *note)
 {
     struct json_object *record = record_of("done", ticket);
     return json_whole(json_add(record, "intents", json_object_new_array()) &&
                           json_add_number(record, "moved", 0) &&
                           json_add_text(record, "applied", applied_string(applied)) &&
-                          json_add_text(record, "note", note) && add_lost(record, NULL, 0, lost),
+                          json_add_text(record, "note", note) && add_lost(record, NULL, 0, lost) &&
+                          add_left(record, left),
                       record);
 }

@@ -50,12 +50,14 @@ struct json_object *intent_describe(const struct ticket *ticket, const struct mo
                                     size_t count, const struct intents *pending);
 /* The record that ends the intents `seqs`; `before` of their changes were made before a cut.
  * `lost`: what was gone and beyond help, borrowed, or NULL; what these moves left without a good
- * version is added to it. */
+ * version is added to it. `left`: what is doubtful, borrowed, or NULL. */
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
-                                  struct json_object *lost, const int64_t *seqs, size_t seq_count);
+                                  struct json_object *lost, struct json_object *left,
+                                  const int64_t *seqs, size_t seq_count);
 /* The record of a recovery that found nothing to do. */
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
-                                     struct json_object *lost, const char *note);
+                                     struct json_object *lost, struct json_object *left,
+                                     const char *note);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "io.h"
+#include "scope.h"
 #include "walk.h"
 
 /* Two ticks of the slowest kernel clock (HZ=100), from which file systems take their times. */
@@ -143,6 +144,8 @@ int inventory_take(const struct place *place, const struct sets *sets, struct in
 
     if (!error)
         error = name_sets(sets, &taken);
+    if (!error)
+        error = scopes_take(place, sets, &taken);
     if (!error)
         error = walk_sets(place, sets, &taken, diag);
     if (error) {

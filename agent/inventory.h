@@ -36,15 +36,26 @@ struct entry {
     uint8_t sha256[SHA256_SIZE];
 };
 
+/* One glob of a set, and where it led: what stood there when the inventory was taken is in it. */
+struct scope {
+    uint32_t set;
+    bool apart;   /* the prefix lay on another file system than the root */
+    char *glob;   /* as the set's file has it */
+    char *prefix; /* its literal prefix, without links; "" for the root */
+};
+
 struct inventory {
     struct entry *entries;
     size_t count;
     char **set_names; /* index -> name; of one just taken: every set loaded, in the sets' order */
     uint8_t *set_classes;
     size_t set_count;
-    uint32_t generation; /* of a manifest; 0 for one just taken */
-    uint32_t boot;       /* boot number in which it was taken; 0: not known */
-    char **unread;       /* what could not be read, mostly directories: nothing is known of these */
+    uint32_t generation;  /* of a manifest; 0 for one just taken */
+    uint32_t boot;        /* boot number in which it was taken; 0: not known */
+    struct scope *scopes; /* of all sets, present or not */
+    size_t scope_count;
+    bool scoped;   /* scopes and unread are known: not so of a manifest of version 1 */
+    char **unread; /* what could not be read, mostly directories: nothing is known of these */
     size_t unread_count;
     void *arena; /* owner of every string above */
 };

@@ -10,9 +10,11 @@
 #include "io.h"
 #include "text.h"
 
-#define VERSION 1
+#define VERSION 2
+#define VERSION_UNSCOPED 1 /* nothing is said of where it looked */
 #define TRAILER_SIZE (7 + 2 * SHA256_SIZE + 1)
 #define LINE_MIN 31     /* of an entry: 15 tabs, the shortest path, numbers */
+#define SCOPE_MIN 7     /* of a scope: 3 tabs, a number, the shortest names */
 #define NUMBERS_MAX 256 /* all numbers and tabs of a line */
 
 /* ---- writing ---- */
@@ -135,15 +137,91 @@ __attribute__((format(printf, 2, 3))) static int put_line(struct buffer *buffer,
     return 0;
 }
 
+/* These paths are opened and written to: nothing may pass that leads elsewhere. */
+static bool path_is_sound(const char *path, size_t size)
+{
+    if (size < 2 || size >= PATH_SIZE_MAX || *path != '/')
+        return false;
+    while (*path) {
+        const char *name = ++path;
+        size_t length;
+
+        while (*path && *path != '/')
+            path++;
+        length = (size_t)(path - name);
+        if (length == 0 || (length <= 2 && name[0] == '.' && (length == 1 || name[1] == '.')))
+            return false;
+    }
+    return true;
+}
+
+/* What this cannot hold, it leaves out: nothing that it can hold lies beneath. */
+static bool can_hold(const char *directory)
+{
+    return !*directory || path_is_sound(directory, strlen(directory));
+}
+
+static bool can_hold_scope(const struct scope *scope)
+{
+    size_t size = strlen(scope->glob);
+
+    return size > 1 && size < PATH_SIZE_MAX && *scope->glob == '/' && can_hold(scope->prefix);
+}
+
+/* The root is "" to programs and "/" to people. */
+static int put_name(struct buffer *buffer, const char *name, char stop)
+{
+    size_t size = strlen(*name ? name : "/");
+
+    if (reserve(buffer, 3 * size + 1) < 0)
+        return -ENOMEM;
+    buffer->size += text_escape(*name ? name : "/", size, buffer->text + buffer->size);
+    buffer->text[buffer->size++] = stop;
+    return 0;
+}
+
+static int put_scope(struct buffer *buffer, const struct scope *scope)
+{
+    int error = put_line(buffer, "%u\t%s\t", scope->set, scope->apart ? "a" : "");
+
+    if (!error)
+        error = put_name(buffer, scope->glob, '\t');
+    return error ? error : put_name(buffer, scope->prefix, '\n');
+}
+
+static int put_scopes(struct buffer *buffer, const struct inventory *inventory)
+{
+    size_t scopes = 0, unread = 0;
+    int error;
+
+    for (size_t i = 0; i < inventory->scope_count; i++)
+        scopes += can_hold_scope(&inventory->scopes[i]);
+    for (size_t i = 0; i < inventory->unread_count; i++)
+        unread += can_hold(inventory->unread[i]);
+    error = put_line(buffer, "scopes %zu\n", scopes);
+    for (size_t i = 0; i < inventory->scope_count && !error; i++)
+        if (can_hold_scope(&inventory->scopes[i]))
+            error = put_scope(buffer, &inventory->scopes[i]);
+    if (!error)
+        error = put_line(buffer, "unread %zu\n", unread);
+    for (size_t i = 0; i < inventory->unread_count && !error; i++)
+        if (can_hold(inventory->unread[i]))
+            error = put_name(buffer, inventory->unread[i], '\n');
+    return error;
+}
+
 static int put_header(struct buffer *buffer, const struct inventory *inventory)
 {
     int error = put_line(buffer, "backstop-manifest %d\ngeneration %u\nboot %u\nsets %zu\n",
-                         VERSION, inventory->generation, inventory->boot, inventory->set_count);
+                         inventory->scoped ? VERSION : VERSION_UNSCOPED, inventory->generation,
+                         inventory->boot, inventory->set_count);
 
     for (size_t i = 0; i < inventory->set_count && !error; i++)
         error = put_line(buffer, "%s\t%s\n",
                          set_class_string((enum set_class)inventory->set_classes[i]),
                          inventory->set_names[i]);
+    if (!error && inventory->scoped)
+        error = put_scopes(buffer, inventory);
     return error ? error : put_line(buffer, "entries %zu\n", inventory->count);
 }
 
@@ -339,24 +417,6 @@ static bool take_string(struct reader *reader, char stop, char **string, size_t 
     return true;
 }
 
-/* These paths are opened and written to: nothing may pass that leads elsewhere. */
-static bool path_is_sound(const char *path, size_t size)
-{
-    if (size < 2 || size >= PATH_SIZE_MAX || *path != '/')
-        return false;
-    while (*path) {
-        const char *name = ++path;
-        size_t length;
-
-        while (*path && *path != '/')
-            path++;
-        length = (size_t)(path - name);
-        if (length == 0 || (length <= 2 && name[0] == '.' && (length == 1 || name[1] == '.')))
-            return false;
-    }
-    return true;
-}
-
 static const char *take_names(struct reader *reader, struct entry *entry)
 {
     size_t size;
@@ -479,6 +539,61 @@ static int take_sets(struct reader *reader, size_t text_size)
     return 0;
 }
 
+/* A path in a line of the header, up to `stop`: absolute and plain, or the root. */
+static bool take_directory(struct reader *reader, char stop, char **path)
+{
+    size_t size;
+
+    if (!take_string(reader, stop, path, &size))
+        return false;
+    if (size == 1 && **path == '/')
+        **path = '\0';
+    else if (!path_is_sound(*path, size))
+        return false;
+    return true;
+}
+
+static bool take_scope(struct reader *reader, struct scope *scope)
+{
+    const struct inventory *inventory = reader->inventory;
+    const char *flags;
+    size_t size;
+
+    *scope = (struct scope){0};
+    if (!inventory->set_count || !take_u32(reader, (uint32_t)inventory->set_count - 1, &scope->set))
+        return false;
+    if (!take_field(reader, '\t', &flags, &size) || size > 1 || (size == 1 && *flags != 'a'))
+        return false;
+    scope->apart = size == 1;
+    return take_string(reader, '\t', &scope->glob, &size) && size > 1 && size < PATH_SIZE_MAX &&
+           *scope->glob == '/' && take_directory(reader, '\n', &scope->prefix);
+}
+
+static int take_scopes(struct reader *reader, size_t text_size)
+{
+    struct inventory *inventory = reader->inventory;
+    uint64_t count;
+
+    if (!take_headline(reader, "scopes", text_size / SCOPE_MIN, &count))
+        return refuse(reader, "not \"scopes N\", or more than the file has room for");
+    inventory->scopes = arena_alloc(inventory->arena, (count + 1) * sizeof *inventory->scopes);
+    if (!inventory->scopes)
+        return -ENOMEM;
+    for (; inventory->scope_count < count; inventory->scope_count++)
+        if (!take_scope(reader, &inventory->scopes[inventory->scope_count]))
+            return refuse(reader, "not a set, a glob of it and where that led");
+    if (!take_headline(reader, "unread", text_size / 2, &count))
+        return refuse(reader, "not \"unread N\", or more than the file has room for");
+    inventory->unread = arena_alloc(inventory->arena, (count + 1) * sizeof *inventory->unread);
+    if (!inventory->unread)
+        return -ENOMEM;
+    for (; inventory->unread_count < count; inventory->unread_count++)
+        if (!take_directory(reader, '\n', &inventory->unread[inventory->unread_count]))
+            return refuse(reader, "not the name of what could not be read");
+    inventory->scoped = true;
+    return 0;
+}
+
 static int take_header(struct reader *reader, size_t text_size)
 {
     struct inventory *inventory = reader->inventory;
@@ -486,8 +601,8 @@ static int take_header(struct reader *reader, size_t text_size)
     int error;
 
     if (!take_headline(reader, "backstop-manifest", UINT32_MAX, &version) || !version)
-        return refuse(reader, "not \"backstop-manifest 1\"");
-    if (version != VERSION)
+        return refuse(reader, "not \"backstop-manifest\" and a version");
+    if (version > VERSION)
         return refuse(reader, "it was written by a newer Backstop");
     if (!take_headline(reader, "generation", UINT32_MAX, &generation))
         return refuse(reader, "not \"generation N\"");
@@ -496,6 +611,8 @@ static int take_header(struct reader *reader, size_t text_size)
     inventory->generation = (uint32_t)generation;
     inventory->boot = (uint32_t)boot;
     error = take_sets(reader, text_size);
+    if (!error && version != VERSION_UNSCOPED)
+        error = take_scopes(reader, text_size);
     if (error)
         return error;
     if (!take_headline(reader, "entries", text_size / LINE_MIN, &count))

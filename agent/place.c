@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -95,4 +96,25 @@ int place_openat(const struct place *place, const char *path, int flags, unsigne
     if (!follow)
         how.resolve |= RESOLVE_NO_SYMLINKS;
     return resolve_open(place->root_fd, path, &how);
+}
+
+int place_name(const struct place *place, int fd, char **name)
+{
+    size_t root_size = place->live ? 0 : strlen(place->root);
+    char self[64], path[4096];
+    ssize_t n;
+
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    n = readlink(self, path, sizeof path - 1);
+    if (n < 0)
+        return -errno;
+    if ((size_t)n == sizeof path - 1)
+        return -ENAMETOOLONG;
+    path[n] = '\0';
+    if (strcmp(path, place->root) == 0)
+        path[root_size = 0] = '\0';
+    else if (strncmp(path, place->root, root_size) != 0 || path[root_size] != '/')
+        return -EXDEV;
+    *name = strdup(path + root_size);
+    return *name ? 0 : -ENOMEM;
 }

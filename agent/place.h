@@ -43,4 +43,10 @@ void place_close(struct place *place);
 int place_openat(const struct place *place, const char *path, int flags, unsigned mode,
                  bool follow);
 
+/*
+ * The name of the directory behind fd within the place, as the kernel has it, free of links: ""
+ * for the root. Caller frees. 0, -EXDEV where it is not beneath the root, or -errno.
+ */
+int place_name(const struct place *place, int fd, char **name);
+
 #endif

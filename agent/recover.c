@@ -255,7 +255,8 @@ static int done(struct recovery *recovery)
                   done_describe(recovery->ticket, recovery->suspects.moves,
                                 recovery->suspects.count, recovery->before,
                                 &recovery->suspects.summary, recovery->suspects.lost,
-                                recovery->intents.pending, recovery->intents.pending_count),
+                                recovery->suspects.left, recovery->intents.pending,
+                                recovery->intents.pending_count),
                   NULL);
 }
 
@@ -420,6 +421,17 @@ static int probe(struct recovery *recovery)
     return err;
 }
 
+static void report_left(const struct recovery *recovery)
+{
+    const struct json_object *left = recovery->suspects.left;
+    for (size_t i = 0; left && i < json_object_array_length(left); i++) {
+        const struct json_object *one = json_object_array_get_idx(left, i);
+        diag_report(recovery->diag, DIAG_WARNING, "set %s: %lld files are left as they are: %s",
+                    journal_text(one, "set"), (long long)journal_number(one, "files"),
+                    journal_text(one, "why"));
+    }
+}
+
 static size_t moved_count(const struct suspects *suspects)
 {
     size_t moved = 0;
@@ -455,10 +467,10 @@ static int finish_without_moves(struct recovery *recovery, const char *note)
         int err = times_after_cut(recovery);
         return err < 0 ? err : done(recovery);
     }
-    return append(
-        recovery,
-        nothing_describe(recovery->ticket, what_stands(recovery), recovery->suspects.lost, note),
-        NULL);
+    return append(recovery,
+                  nothing_describe(recovery->ticket, what_stands(recovery), recovery->suspects.lost,
+                                   recovery->suspects.left, note),
+                  NULL);
 }
 
 static int recover_with_history(struct recovery *recovery)
@@ -467,6 +479,7 @@ static int recover_with_history(struct recovery *recovery)
     int err = probe(recovery);
     if (err < 0)
         return err;
+    report_left(recovery);
     number_moves(recovery);
     err = made_before(recovery);
     if (err < 0)
@@ -476,6 +489,8 @@ static int recover_with_history(struct recovery *recovery)
     return finish_without_moves(
         recovery, recovery->suspects.summary.beyond_help > 0
                       ? "what changed cannot be put back: no good version of it is left"
+                  : recovery->suspects.left
+                      ? "nothing is known to have changed since the last good generation"
                       : "every file of the sets is as in the last good generation, or is never "
                         "touched");
 }
@@ -488,7 +503,7 @@ static int recover_opened(struct recovery *recovery)
                 "no good generation is there: nothing can be told to have changed, and nothing is "
                 "put back");
     return append(recovery,
-                  nothing_describe(recovery->ticket, what_stands(recovery), NULL,
+                  nothing_describe(recovery->ticket, what_stands(recovery), NULL, NULL,
                                    "no good generation is there, so nothing could be put back"),
                   NULL);
 }

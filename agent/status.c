@@ -53,6 +53,24 @@ static void note_intent(struct status_case *last, struct json_object *record)
     }
 }
 
+/* The last run's word counts: each looks at all of them. */
+static void note_left(struct status_case *last, struct json_object *record)
+{
+    struct json_object *left;
+
+    last->left = 0;
+    if (!json_object_object_get_ex(record, "left", &left) ||
+        !json_object_is_type(left, json_type_array))
+        return;
+    for (size_t i = json_object_array_length(left); i-- > 0;) {
+        const struct json_object *one = json_object_array_get_idx(left, i);
+
+        last->left += (size_t)journal_number(one, "files");
+        snprintf(last->left_set, sizeof last->left_set, "%s", journal_text(one, "set"));
+        snprintf(last->left_why, sizeof last->left_why, "%s", journal_text(one, "why"));
+    }
+}
+
 static void note_done(struct status_case *last, struct json_object *record)
 {
     struct json_object *failed;
@@ -65,6 +83,7 @@ static void note_done(struct status_case *last, struct json_object *record)
     if (json_object_object_get_ex(record, "failed", &failed) &&
         json_object_is_type(failed, json_type_array))
         last->failed += json_object_array_length(failed);
+    note_left(last, record);
 }
 
 void status_case_of(const struct journal *journal, struct status_case *last)
@@ -292,9 +311,10 @@ static void print_sets(const struct status_case *last, FILE *out)
 static void print_deed(const struct status_case *last, FILE *out)
 {
     if (last->moved == 0 && last->put_back == 0 && last->taken_out == 0) {
-        fputs(last->paths ? "Done:   not finished; it goes on at the next boot\n"
-              : last->beyond_help
-                  ? "Done:   nothing: no good version is left of what went\n"
+        fputs(last->paths         ? "Done:   not finished; it goes on at the next boot\n"
+              : last->beyond_help ? "Done:   nothing: no good version is left of what went\n"
+              : last->left
+                  ? "Done:   nothing: nothing is known to have changed since the last good boot\n"
                   : "Done:   nothing: nothing had changed since the last good boot\n",
               out);
         return;
@@ -312,6 +332,15 @@ static void print_deed(const struct status_case *last, FILE *out)
     fputc('\n', out);
 }
 
+static void print_left(const struct status_case *last, FILE *out)
+{
+    if (!last->left)
+        return;
+    fprintf(out, "Left:   %s: %s", last->left_set, last->left_why);
+    fprintf(out, " (%zu file%s in all; backstop changes)\n", last->left,
+            last->left == 1 ? "" : "s");
+}
+
 static void print_case(const struct status *status, FILE *out)
 {
     const struct status_case *last = &status->last;
@@ -321,6 +350,7 @@ static void print_case(const struct status *status, FILE *out)
             last->failures == 1 ? "" : "s", last->reason);
     print_sets(last, out);
     print_deed(last, out);
+    print_left(last, out);
 }
 
 /* A case that the ticket names and our journal does not: nothing was done, or nothing written. */
@@ -402,6 +432,11 @@ static struct json_object *case_json(const struct status_case *last)
     json_add_number(object, "unprotected", last->unprotected);
     json_add_number(object, "beyond-help", last->beyond_help);
     json_add_number(object, "failed", last->failed);
+    json_add_number(object, "left", last->left);
+    if (last->left) {
+        json_add_text(object, "left-set", last->left_set);
+        json_add_text(object, "left-why", last->left_why);
+    }
     json_add_number(object, "generation", last->generation);
     for (size_t i = 0; i < last->set_count; i++)
         json_append(sets, json_object_new_string(last->sets[i]));

@@ -25,6 +25,8 @@ struct status_case {
     char path[256]; /* first one that came or was altered, else first one that went */
     bool path_gone;
     size_t paths;
+    size_t left; /* files that the last run left, as nobody can say whether they changed */
+    char left_set[64], left_why[96]; /* of the first */
 };
 
 struct status {

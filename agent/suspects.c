@@ -70,7 +70,7 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
     const char *path = change_path(change);
     const struct entry *good = NULL;
     if (change->kind != CHANGE_ADDED)
-        good = good_version(finding, path);
+        good = good_version(finding, change->good->path);
     int set = sets_find(sets, change->set_name);
     /* what is seen there now lies beneath the mount point, and is not what ran */
     bool away = unmounted_holds(&finding->unmounted, path);
@@ -80,6 +80,7 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
         .set_class = change->set_class,
         .kind = (uint8_t)change->kind,
         .has_good = good != NULL,
+        .doubt = (uint8_t)change->doubt,
         .never = change->never || is_other(change->now) || is_other(change->good) || away ||
                  is_back(finding, change, good),
     };
@@ -314,10 +315,37 @@ static int note_lost(struct finding *finding)
     for (size_t i = 0; i < finding->changes->count; i++) {
         const struct change *change = &finding->changes->items[i];
         if (change->kind == CHANGE_GONE && !finding->rows[i].has_good && !finding->rows[i].never &&
+            !finding->rows[i].doubt &&
             !lost_note(&finding->suspects->lost, change_path(change), change->set_name))
             return -ENOMEM;
     }
     return 0;
+}
+
+static struct json_object *doubtful_json(const struct doubtful *doubtful)
+{
+    struct json_object *one = json_object_new_object();
+
+    return json_whole(json_add_text(one, "set", doubtful->set_name) &&
+                          json_add_text(one, "why", change_doubt_string(doubtful->doubt)) &&
+                          json_add_number(one, "files", doubtful->count),
+                      one);
+}
+
+static int note_left(struct finding *finding)
+{
+    struct doubtful *list;
+    size_t count;
+    int err = changes_doubtful(finding->changes, &list, &count);
+
+    if (err < 0 || count == 0) /* nothing is there to free then */
+        return err;
+    finding->suspects->left = json_object_new_array();
+    for (size_t i = 0; err == 0 && i < count; i++)
+        if (!json_append(finding->suspects->left, doubtful_json(&list[i])))
+            err = -ENOMEM;
+    free(list);
+    return err;
 }
 
 static int make_room(struct finding *finding)
@@ -353,6 +381,8 @@ static int find_all(struct finding *finding, const struct sets *sets, enum rung 
     }
     twins_find(finding);
     int err = note_lost(finding);
+    if (err == 0)
+        err = note_left(finding);
     return err < 0 ? err : finding->error;
 }
 
@@ -385,5 +415,6 @@ void suspects_free(struct suspects *suspects)
     free(suspects->moves);
     free(suspects->goods);
     json_object_put(suspects->lost);
+    json_object_put(suspects->left);
     *suspects = (struct suspects){0};
 }

@@ -19,6 +19,7 @@ struct suspects {
     struct json_object **holds;  /* what the trees hold, for moves[].holds */
     size_t holds_count;
     const struct entry **goods; /* by change; NULL: none */
+    struct json_object *left;   /* what is doubtful and so left, as in the journal; NULL: nothing */
     struct json_object *lost;   /* what is gone and beyond help, as in the journal; NULL: nothing */
 };
 

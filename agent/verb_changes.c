@@ -25,7 +25,9 @@ static struct json_object *change_json(const struct change *change)
 
     json_add_text(object, "set", change->set_name);
     json_add_text(object, "class", set_class_string((enum set_class)change->set_class));
-    json_add_text(object, "kind", change_kind_string(change->kind));
+    json_add_text(object, "kind", change->doubt ? "unknown" : change_kind_string(change->kind));
+    if (change->doubt)
+        json_add_text(object, "why", change_doubt_string(change->doubt));
     json_add_name(object, "path", change_path(change));
     json_add_text(object, "type", type_text((change->now ? change->now : change->good)->type));
     json_add_flag(object, "never_touched", change->never);
@@ -70,13 +72,18 @@ static int compare_changes(const void *a, const void *b)
     return order ? order : (*x > *y) - (*x < *y);
 }
 
-/* Changes that a recovery may put back. */
+/* One that a recovery may put back. */
+static bool is_touched(const struct change *change)
+{
+    return !change->never && !change->doubt;
+}
+
 static size_t count_touched(const struct changes *changes)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < changes->count; i++)
-        count += !changes->items[i].never;
+        count += is_touched(&changes->items[i]);
     return count;
 }
 
@@ -88,7 +95,7 @@ static int print_groups(const struct changes *changes)
     if (!sorted)
         return -ENOMEM;
     for (size_t i = 0; i < changes->count; i++)
-        if (!changes->items[i].never)
+        if (is_touched(&changes->items[i]))
             sorted[count++] = &changes->items[i];
     qsort(sorted, count, sizeof *sorted, compare_changes);
     for (size_t i = 0; i < count; i++) {
@@ -101,20 +108,40 @@ static int print_groups(const struct changes *changes)
     return 0;
 }
 
+/* What nobody can tell. */
+static void print_doubtful(const struct doubtful *list, size_t count)
+{
+    if (count)
+        puts("Unknown, and left as they are by a recovery:");
+    for (size_t i = 0; i < count; i++)
+        printf("  %s: %zu file%s: %s\n", list[i].set_name, list[i].count,
+               list[i].count == 1 ? "" : "s", change_doubt_string(list[i].doubt));
+}
+
 static int print_people(const struct inventory *good, const struct changes *changes)
 {
-    size_t count = count_touched(changes);
-    int error;
+    size_t count = count_touched(changes), kinds, unknown = 0;
+    struct doubtful *doubtful;
+    int error = changes_doubtful(changes, &doubtful, &kinds);
 
+    if (error)
+        return error;
+    for (size_t i = 0; i < kinds; i++)
+        unknown += doubtful[i].count;
     if (count)
         printf("%zu change%s since good generation %u:\n", count, count == 1 ? "" : "s",
                good->generation);
+    else if (unknown)
+        printf("Nothing is known to have changed since good generation %u.\n", good->generation);
     else
         printf("Nothing changed since good generation %u: %zu files of sets are as they were.\n",
                good->generation, changes->now.count);
     error = print_groups(changes);
-    if (changes->count > count)
-        printf("Besides, %zu on never-touch lists differ, as they may.\n", changes->count - count);
+    print_doubtful(doubtful, kinds);
+    free(doubtful);
+    if (changes->count > count + unknown)
+        printf("Besides, %zu on never-touch lists differ, as they may.\n",
+               changes->count - count - unknown);
     return error;
 }
 

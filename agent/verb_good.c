@@ -193,6 +193,9 @@ static void print_taken(const struct good_result *result)
     if (result->held_back)
         printf("%zu that arrived after this boot began wait for a boot that runs with them.\n",
                result->held_back);
+    if (result->other_kernels)
+        printf("%zu modules of other kernels wait for a good boot of theirs.\n",
+               result->other_kernels);
     if (result->lost)
         printf(
             "%zu that a recovery took out are still missing; their sets stay as they were good.\n",

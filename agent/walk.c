@@ -523,58 +523,20 @@ static void work_together(struct walk *walk)
         pthread_join(threads[--started], NULL);
 }
 
-/* The literal prefix as the kernel names it once links in it are followed. "" for the root. */
-static int canonical_prefix(const struct place *place, int fd, char **canonical)
-{
-    size_t root_size = place->live ? 0 : strlen(place->root);
-    char self[64], path[4096];
-    ssize_t n;
-
-    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    n = readlink(self, path, sizeof path - 1);
-    if (n < 0)
-        return -errno;
-    if ((size_t)n == sizeof path - 1)
-        return -ENAMETOOLONG;
-    path[n] = '\0';
-    if (strcmp(path, place->root) == 0)
-        path[root_size = 0] = '\0';
-    else if (!is_beneath(path, place->root, root_size))
-        return -EXDEV;
-    *canonical = strdup(path + root_size);
-    return *canonical ? 0 : -ENOMEM;
-}
-
-static char *literal_prefix(const struct glob *glob)
-{
-    size_t size = 2;
-    char *path, *at;
-
-    for (size_t i = 0; i < glob->prefix; i++)
-        size += strlen(glob->parts[i].text) + 1;
-    path = at = malloc(size);
-    if (!path)
-        return NULL;
-    strcpy(at, glob->prefix ? "" : "/");
-    for (size_t i = 0; i < glob->prefix; i++)
-        at += sprintf(at, "/%s", glob->parts[i].text);
-    return path;
-}
-
 /*
  * Opens the prefix twice: once through its links to learn its name, and again by that name with no
  * link allowed, so that the name is right even if something moved in between.
  */
 static int open_prefix(const struct place *place, struct source *source)
 {
-    char *literal = literal_prefix(&source->glob);
+    char *literal = glob_prefix(&source->glob);
     int fd = literal ? place_openat(place, literal, O_PATH | O_DIRECTORY, 0, true) : -ENOMEM;
     int error;
 
     free(literal);
     if (fd < 0)
         return fd;
-    error = canonical_prefix(place, fd, &source->prefix);
+    error = place_name(place, fd, &source->prefix);
     close(fd);
     if (error)
         return error;
@@ -619,7 +581,7 @@ static int open_source(struct walk *walk, uint32_t set, const char *text, struct
     if (!error)
         return 1;
     if (error != -ENOENT && error != -ENOTDIR && error != -ENOMEM) {
-        literal = literal_prefix(&source->glob);
+        literal = glob_prefix(&source->glob);
         report_unread(walk, literal ? literal : text, error, "no set can have files there");
         free(literal);
     }

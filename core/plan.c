@@ -15,7 +15,7 @@ static int set_is_named(uint32_t set, const struct plan_change *changes, size_t 
 static int change_is_suspect(enum rung rung, const struct plan_change *change,
                              const struct plan_change *changes, size_t count)
 {
-    if (change->never)
+    if (change->never || change->doubt != DOUBT_NONE)
         return 0;
     switch (rung) {
     case RUNG_NORMAL:
@@ -117,6 +117,23 @@ const char *change_kind_string(enum change_kind kind)
         return "altered";
     case CHANGE_GONE:
         return "gone";
+    }
+    return "unknown";
+}
+
+const char *change_doubt_string(enum change_doubt doubt)
+{
+    switch (doubt) {
+    case DOUBT_NONE:
+        return "";
+    case DOUBT_UNSEEN:
+        return "the good generation did not look there";
+    case DOUBT_UNKEPT:
+        return "its content was not kept, and it looks the same";
+    case DOUBT_AWAY:
+        return "its file system is not mounted";
+    case DOUBT_KERNEL:
+        return "of a kernel that is not running";
     }
     return "unknown";
 }

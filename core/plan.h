@@ -20,6 +20,17 @@ enum set_class {
 
 enum change_kind { CHANGE_ADDED = 0, CHANGE_ALTERED, CHANGE_GONE };
 
+/* Why a change may be none, or may not be this crash's: what is doubtful is never touched. */
+enum change_doubt {
+    DOUBT_NONE = 0,
+    DOUBT_UNSEEN, /* added, where the good generation did not look: it may have stood there */
+    DOUBT_UNKEPT, /* its content was not kept, and nothing but its inode tells it from the good one
+                   */
+    DOUBT_AWAY,   /* the file system that it lies on is not mounted now */
+    DOUBT_KERNEL, /* of a kernel that is not the running one */
+};
+#define DOUBT_COUNT 5
+
 struct plan_change {
     uint32_t set;      /* index of its set; one set is put back as a whole */
     uint8_t set_class; /* enum set_class */
@@ -27,6 +38,7 @@ struct plan_change {
     uint8_t named;     /* 1: the evidence names this set's driver or content */
     uint8_t has_good;  /* 1: an intact good version is in the store */
     uint8_t never;     /* 1: on the set's never-touch list */
+    uint8_t doubt;     /* enum change_doubt */
 };
 
 enum plan_action {
@@ -46,9 +58,10 @@ struct plan_summary {
 void plan(enum rung rung, const struct plan_change *changes, size_t count,
           enum plan_action *actions, struct plan_summary *summary);
 
-const char *set_class_string(enum set_class set_class); /* "content", "driver" ... */
-int set_class_from_string(const char *text);            /* enum set_class or -1 */
-const char *change_kind_string(enum change_kind kind);  /* "added", "altered", "gone" */
+const char *set_class_string(enum set_class set_class);   /* "content", "driver" ... */
+int set_class_from_string(const char *text);              /* enum set_class or -1 */
+const char *change_kind_string(enum change_kind kind);    /* "added", "altered", "gone" */
+const char *change_doubt_string(enum change_doubt doubt); /* why, for people; "" for none */
 const char *plan_action_string(enum plan_action action);
 
 #endif

@@ -3,8 +3,12 @@
  */
 #include "check.h"
 #include "changes.h"
+#include "good_files.h"
 #include "said.h"
 #include "world.h"
+
+#include <sys/mount.h>
+#include <sys/utsname.h>
 
 static struct world world;
 static struct place place;
@@ -38,13 +42,17 @@ static int tear_down(void **state)
     inventory_free(&good);
     sets_free(&sets);
     place_close(&place);
+    umount2(world_path(&world, "/srv"), MNT_DETACH); /* of a test that failed */
+    umount2(world_path(&world, "/opt/acme/data"), MNT_DETACH);
     world_remove(&world);
     return 0;
 }
 
-/* "kind path, kind path", never-touch ones with '!' before. */
+/* "kind path, kind path", never-touch ones with '!' before, doubtful ones with the doubt. */
 static const char *probe(void)
 {
+    static const char *const doubts[DOUBT_COUNT] = {"",
+                                                    "unseen: ", "unkept: ", "away: ", "kernel: "};
     static char text[1024];
 
     changes_free(&changes);
@@ -57,8 +65,8 @@ static const char *probe(void)
     *text = '\0';
     for (size_t i = 0; i < changes.count; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s %s", i ? ", " : "",
-                 changes.items[i].never ? "!" : "", change_kind_string(changes.items[i].kind),
-                 change_path(&changes.items[i]));
+                 changes.items[i].never ? "!" : doubts[changes.items[i].doubt],
+                 change_kind_string(changes.items[i].kind), change_path(&changes.items[i]));
     return text;
 }
 
@@ -270,14 +278,357 @@ static void test_writes_nothing(void **state)
     free(after);
 }
 
+/* ---- where the generation looked ---- */
+
+static void set_file(const char *name, const char *paths)
+{
+    char file[64], text[512];
+
+    snprintf(file, sizeof file, SETS_DIR_LOCAL "/%s.conf", name);
+    snprintf(text, sizeof text, "[set]\nclass=content\n%s", paths);
+    world_file(&world, file, text, 0644);
+}
+
+static void units(void)
+{
+    world_dirs(&world, "/usr/lib/units/multi");
+    world_file(&world, "/usr/lib/units/ssh", "ssh", 0644);
+    world_file(&world, "/usr/lib/units/multi/x", "x", 0644);
+}
+
+/* A set that comes with an upgrade, or a drop-in: what it holds was there all the time. */
+static void test_new_set(void **state)
+{
+    (void)state;
+    units();
+    set_file("units", "path=/usr/lib/units/*\n");
+    add();
+    assert_string_equal(probe(), "added /opt/acme/sub/d, unseen: added /usr/lib/units/ssh");
+    assert_int_equal(world_take_good(&world), 2);
+    assert_string_equal(probe(), "");
+    world_file(&world, "/usr/lib/units/new", "n", 0644);
+    assert_string_equal(probe(), "added /usr/lib/units/new");
+    set_file("units", "path=/usr/lib/units/*\npath=/usr/lib/units/*/*\n");
+    assert_string_equal(probe(), "unseen: added /usr/lib/units/multi/x, added /usr/lib/units/new");
+    /* a star lists no directory, so it says nothing of them */
+    set_file("units", "path=/usr/lib/units/**\n");
+    assert_string_equal(probe(), "unseen: added /usr/lib/units/multi, "
+                                 "unseen: added /usr/lib/units/multi/x, "
+                                 "added /usr/lib/units/new");
+}
+
+static void test_mask_removed(void **state)
+{
+    (void)state;
+    units();
+    world_link(&world, SETS_DIR_LOCAL "/units.conf", "/dev/null");
+    assert_int_equal(world_take_good(&world), 1);
+    set_file("units", "path=/usr/lib/units/*\n");
+    assert_string_equal(probe(), "unseen: added /usr/lib/units/ssh");
+}
+
+/* What another set lists from now on was looked at all the same. */
+static void test_set_renamed(void **state)
+{
+    (void)state;
+    add();
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", "", 0644);
+    set_file("sensor", "path=/opt/acme/**\nnever=/opt/acme/identity\n");
+    assert_string_equal(probe(), "added /opt/acme/sub/d");
+}
+
+/* A product that was not there is all added. */
+static void test_installed_since(void **state)
+{
+    (void)state;
+    set_file("late", "detect=/opt/late\npath=/opt/late/sub/*\n");
+    assert_int_equal(world_take_good(&world), 1);
+    world_dirs(&world, "/opt/late/sub");
+    world_file(&world, "/opt/late/sub/x", "x", 0644);
+    assert_string_equal(probe(), "added /opt/late/sub/x");
+}
+
+/* Version 1 says nothing of where it looked. */
+static void test_old_manifest(void **state)
+{
+    (void)state;
+    probe();
+    good.scoped = false;
+    assert_int_equal(good_write(&place, &good, &said.diag), 0);
+    add();
+    alter();
+    drop();
+    assert_string_equal(probe(), "altered /opt/acme/a, gone /opt/acme/b, "
+                                 "unseen: added /opt/acme/sub/d");
+}
+
+/* ---- links in the paths of sets ---- */
+
+static void merged(const char *paths)
+{
+    world_dirs(&world, "/lib/pam");
+    world_dirs(&world, "/usr/lib");
+    world_file(&world, "/lib/pam/a", "a", 0644);
+    world_file(&world, "/lib/pam/b", "b", 0644);
+    world_file(&world, "/lib/pam/c", "c", 0644);
+    set_file("pam", paths);
+    assert_int_equal(world_take_good(&world), 2);
+    assert_int_equal(rename(world_path(&world, "/lib/pam"), world_path(&world, "/usr/lib/pam")), 0);
+    assert_int_equal(rmdir(world_path(&world, "/lib")), 0);
+    world_link(&world, "/lib", "usr/lib");
+}
+
+static void test_became_link(void **state)
+{
+    static const char *const later[] = {"path=/lib/pam/*\n", "path=/usr/lib/pam/*\n",
+                                        "path=/lib/pam/*\npath=/usr/lib/pam/*\n"};
+
+    (void)state;
+    merged("path=/lib/pam/*\npath=/usr/lib/pam/*\n");
+    for (size_t i = 0; i < ROWS(later); i++) {
+        set_file("pam", later[i]);
+        assert_string_equal(probe(), "");
+    }
+    /* and what did change is found behind the link */
+    world_file(&world, "/usr/lib/pam/a", "x", 0644);
+    unlink(world_path(&world, "/usr/lib/pam/b"));
+    world_file(&world, "/usr/lib/pam/new", "n", 0644);
+    for (size_t i = 0; i < ROWS(later); i++) {
+        set_file("pam", later[i]);
+        assert_string_equal(probe(), "altered /usr/lib/pam/a, gone /usr/lib/pam/b, "
+                                     "added /usr/lib/pam/new");
+    }
+}
+
+static void test_became_link_old_manifest(void **state)
+{
+    (void)state;
+    merged("path=/lib/pam/*\n");
+    probe();
+    good.scoped = false;
+    assert_int_equal(good_write(&place, &good, &said.diag), 0);
+    assert_string_equal(probe(), "");
+}
+
+/* An update that is a link turned to another directory is one all the same. */
+static void test_link_turned(void **state)
+{
+    (void)state;
+    world_dirs(&world, "/opt/v1");
+    world_dirs(&world, "/opt/v2");
+    world_link(&world, "/opt/current", "v1");
+    world_file(&world, "/opt/v1/a", "1", 0644);
+    world_file(&world, "/opt/v1/old", "o", 0644);
+    world_file(&world, "/opt/v2/a", "2", 0644);
+    world_file(&world, "/opt/v2/new", "n", 0644);
+    set_file("turned", "path=/opt/current/*\n");
+    assert_int_equal(world_take_good(&world), 2);
+    unlink(world_path(&world, "/opt/current"));
+    world_link(&world, "/opt/current", "v2");
+    assert_string_equal(probe(), "altered /opt/v2/a, added /opt/v2/new, gone /opt/v2/old");
+    /* with the versions in the set, each is what it was */
+    set_file("turned", "path=/opt/current\npath=/opt/current/*\npath=/opt/v*/*\n");
+    unlink(world_path(&world, "/opt/current"));
+    world_link(&world, "/opt/current", "v1");
+    unlink(world_path(&world, "/opt/v2/a"));
+    unlink(world_path(&world, "/opt/v2/new"));
+    assert_int_equal(world_take_good(&world), 3);
+    world_file(&world, "/opt/v2/a", "2", 0644);
+    world_run("rm -r", world_path(&world, "/opt/v1"), "");
+    unlink(world_path(&world, "/opt/current"));
+    world_link(&world, "/opt/current", "v2");
+    assert_string_equal(probe(), "altered /opt/current, gone /opt/v1/a, gone /opt/v1/old, "
+                                 "added /opt/v2/a");
+}
+
+/* ---- not kept ---- */
+
+static void again(void)
+{
+    world_file(&world, "/opt/acme/.a", "aaa", 0644);
+    rename(world_path(&world, "/opt/acme/.a"), world_path(&world, "/opt/acme/a"));
+}
+static void label(void)
+{
+    assert_int_equal(chown(world_path(&world, "/opt/acme/a"), 7, 7), 0);
+    assert_int_equal(chown(world_path(&world, "/opt/acme/a"), geteuid(), getegid()), 0);
+}
+static void other_owner(void)
+{
+    assert_int_equal(chown(world_path(&world, "/opt/acme/a"), 7, 7), 0);
+}
+
+static void test_unkept(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*event)(void);
+        const char *changes;
+    } unkept[] = {
+        {"nothing", nothing, ""},
+        {"installed again", again, "unkept: altered /opt/acme/a"},
+        {"labelled", label, "unkept: altered /opt/acme/a"},
+        {"written into", touch, "altered /opt/acme/a"},
+        {"other size", grow, "altered /opt/acme/a"},
+        {"other mode", chmod_it, "altered /opt/acme/a"},
+        {"other owner", other_owner, "altered /opt/acme/a"},
+        {"gone", drop, "gone /opt/acme/b"},
+    };
+
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("needs root to change owners\n");
+        skip();
+    }
+    for (size_t i = 0; i < ROWS(unkept); i++) {
+        const char *seen;
+        void *none = NULL;
+
+        tear_down(&none);
+        assert_int_equal(set_up(&none), 0);
+        set_file("acme", "path=/opt/acme/*\nmax-size=1\n");
+        world_run("rm -r", world_path(&world, STATE_DIR), "");
+        assert_int_equal(world_take_good(&world), 1);
+        unkept[i].event();
+        seen = probe();
+        if (strcmp(seen, unkept[i].changes) != 0)
+            fail_msg("%s: %s", unkept[i].name, seen);
+    }
+}
+
+/* ---- file systems of their own ---- */
+
+static void on_its_own(const char *path)
+{
+    world_dirs(&world, path);
+    if (mount("none", world_path(&world, path), "tmpfs", 0, NULL) < 0) {
+        print_message("no tmpfs can be mounted here: %s\n", strerror(errno));
+        skip();
+    }
+}
+
+static void test_not_mounted(void **state)
+{
+    const char *seen;
+
+    (void)state;
+    on_its_own("/srv");
+    world_dirs(&world, "/srv/acme/sub");
+    world_file(&world, "/srv/acme/x", "x", 0644);
+    set_file("own", "path=/srv/acme/**\n");
+    assert_int_equal(world_take_good(&world), 2);
+    world_file(&world, "/srv/acme/y", "y", 0644);
+    seen = probe();
+    assert_int_equal(umount(world_path(&world, "/srv")), 0);
+    assert_string_equal(seen, "added /srv/acme/y");
+    assert_string_equal(probe(), "away: gone /srv/acme/sub, away: gone /srv/acme/x");
+    world_dirs(&world, "/srv/acme");
+    world_file(&world, "/srv/acme/x", "other", 0644);
+    world_file(&world, "/srv/acme/z", "z", 0644);
+    drop();
+    assert_string_equal(probe(), "gone /opt/acme/b, away: gone /srv/acme/sub, "
+                                 "away: altered /srv/acme/x, away: added /srv/acme/z");
+}
+
+/* The mount point is an empty directory now, and not one that was added. */
+static void test_mount_point_within(void **state)
+{
+    (void)state;
+    on_its_own("/opt/acme/data");
+    world_file(&world, "/opt/acme/data/x", "x", 0644);
+    world_take_good(&world);
+    assert_int_equal(umount(world_path(&world, "/opt/acme/data")), 0);
+    assert_string_equal(probe(), "unseen: added /opt/acme/data");
+    world_dirs(&world, "/opt/acme/new");
+    assert_string_equal(probe(), "unseen: added /opt/acme/data, added /opt/acme/new");
+}
+
+/* ---- kernels ---- */
+
+static void module(const char *release, const char *text)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, "/usr/lib/modules/%s/updates", release);
+    world_dirs(&world, path);
+    snprintf(path, sizeof path, "/usr/lib/modules/%s/updates/x.ko", release);
+    world_file(&world, path, text, 0644);
+}
+
+static void test_other_kernel(void **state)
+{
+    struct utsname running;
+    char wanted[512];
+
+    (void)state;
+    assert_int_equal(uname(&running), 0);
+    module(running.release, "1");
+    module("0-other", "1");
+    set_file("modules", "path=/usr/lib/modules/*/updates/*\n");
+    world_take_good(&world);
+    module(running.release, "22");
+    module("0-other", "22");
+    module("0-another", "1");
+    snprintf(wanted, sizeof wanted,
+             "kernel: added /usr/lib/modules/0-another/updates/x.ko, "
+             "kernel: altered /usr/lib/modules/0-other/updates/x.ko, "
+             "altered /usr/lib/modules/%s/updates/x.ko",
+             running.release);
+    assert_string_equal(probe(), wanted);
+    /* of a machine that is not this one nobody knows what ran */
+    snprintf(wanted, sizeof wanted, "/usr/lib/modules/%s", running.release);
+    world_run("rm -r", world_path(&world, wanted), "");
+    snprintf(wanted, sizeof wanted,
+             "added /usr/lib/modules/0-another/updates/x.ko, "
+             "altered /usr/lib/modules/0-other/updates/x.ko, "
+             "gone /usr/lib/modules/%s/updates/x.ko",
+             running.release);
+    assert_string_equal(probe(), wanted);
+}
+
+static void test_doubtful(void **state)
+{
+    struct doubtful *list;
+    size_t count;
+
+    (void)state;
+    units();
+    set_file("a-units", "path=/usr/lib/units/**\nnever=/usr/lib/units/ssh\n");
+    add();
+    probe();
+    assert_int_equal(changes_doubtful(&changes, &list, &count), 0);
+    assert_int_equal(count, 1);
+    assert_string_equal(list[0].set_name, "a-units");
+    assert_int_equal(list[0].doubt, DOUBT_UNSEEN);
+    assert_int_equal(list[0].count, 2);
+    free(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_rows),           TEST(test_details),      TEST(test_xattr),
-        TEST(test_set_gone),       TEST(test_product_gone), TEST(test_blind_is_not_gone),
+        TEST(test_rows),
+        TEST(test_details),
+        TEST(test_xattr),
+        TEST(test_set_gone),
+        TEST(test_product_gone),
+        TEST(test_blind_is_not_gone),
         TEST(test_writes_nothing),
+        TEST(test_new_set),
+        TEST(test_mask_removed),
+        TEST(test_set_renamed),
+        TEST(test_installed_since),
+        TEST(test_old_manifest),
+        TEST(test_became_link),
+        TEST(test_became_link_old_manifest),
+        TEST(test_link_turned),
+        TEST(test_unkept),
+        TEST(test_not_mounted),
+        TEST(test_mount_point_within),
+        TEST(test_other_kernel),
+        TEST(test_doubtful),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
  * Good generations: what a boot proved and nothing else, and versions to put back.
  */
 #include "check.h"
-#include "good.h"
+#include "good_files.h"
 #include "io.h"
 #include "manifest.h"
 #include "said.h"
@@ -11,6 +11,7 @@
 #include "world.h"
 
 #include <sys/mount.h>
+#include <sys/utsname.h>
 
 #define SET "[set]\nclass=content\npath=/opt/acme/**\nnever=/opt/acme/identity\n"
 
@@ -44,6 +45,8 @@ static int tear_down(void **state)
     sets_free(&sets);
     place_close(&place);
     umount2(world_path(&world, STATE_DIR), MNT_DETACH); /* of a test that failed */
+    umount2(world_path(&world, "/opt/acme/data"), MNT_DETACH);
+    umount2(world_path(&world, "/opt"), MNT_DETACH);
     world_remove(&world);
     return 0;
 }
@@ -222,7 +225,7 @@ static const struct {
     {"set file bad", bad_set, nothing, "a=a1 b=b1 sub=", 1, 0, 0},
     {"set switched off", no_set, nothing, "", 2, 3, 0},
     {"identity store, never touched", identity, identity, "a=a1 b=b1 sub=", 1, 0, 0},
-    {"over its limit", tiny_limit, nothing, "a=a1 b=b1 new= sub=", 2, 1, 1},
+    {"over its limit", tiny_limit, nothing, "a= b=b1 new= sub=", 2, 2, 0},
 };
 
 static void test_boots(void **state)
@@ -313,6 +316,313 @@ static void test_metadata(void **state)
     else
         print_message("user.note cannot be set here: not looked at\n");
     inventory_free(&newest);
+}
+
+/* ---- where it looked ---- */
+
+/* "set glob", those apart with a '+', then "!path" of what was not read; of the newest. */
+static const char *looked(void)
+{
+    static char text[1024];
+    struct inventory newest;
+
+    assert_int_equal(good_load_newest(&place, &newest, &said.diag), 0);
+    assert_true(newest.scoped);
+    *text = '\0';
+    for (size_t i = 0; i < newest.scope_count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s%s %s", *text ? ", " : "",
+                 newest.scopes[i].apart ? "+" : "", newest.set_names[newest.scopes[i].set],
+                 newest.scopes[i].glob);
+    for (size_t i = 0; i < newest.unread_count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), ", !%s", newest.unread[i]);
+    inventory_free(&newest);
+    return text;
+}
+
+static void other_set(void)
+{
+    world_dirs(&world, "/opt/other");
+    world_file(&world, "/opt/other/x", "x", 0644);
+    world_file(&world, SETS_DIR_LOCAL "/other.conf", "[set]\nclass=content\npath=/opt/other/*\n",
+               0644);
+}
+static void wider(void)
+{
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", SET "path=/opt/other/*\n", 0644);
+}
+static void renewed(void)
+{
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", SET, 0644);
+    other_set();
+}
+
+static const struct {
+    const char *name;
+    void (*before)(void), (*during)(void);
+    const char *looked;
+} lookings[] = {
+    {"as it was", nothing, nothing, "acme /opt/acme/**"},
+    {"set before the boot", other_set, nothing, "acme /opt/acme/**, other /opt/other/*"},
+    {"set in the boot", nothing, other_set, "acme /opt/acme/**"},
+    {"path before the boot", wider, nothing, "acme /opt/acme/**, acme /opt/other/*"},
+    {"path in the boot", nothing, wider, "acme /opt/acme/**"},
+    {"set file bad", bad_set, nothing, "acme /opt/acme/**"},
+    {"set file bad in the boot", nothing, bad_set, "acme /opt/acme/**"},
+    {"bad when the boot began", bad_set, renewed, "acme /opt/acme/**"},
+    {"set switched off", no_set, nothing, ""},
+    {"set switched off in the boot", nothing, no_set, ""},
+    {"off when the boot began", no_set, renewed, "acme /opt/acme/**"},
+};
+
+static void test_looked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ROWS(lookings); i++) {
+        void *none = NULL;
+
+        tear_down(&none);
+        assert_int_equal(set_up(&none), 0);
+        take(NULL);
+        lookings[i].before();
+        start();
+        lookings[i].during();
+        take(&started);
+        if (strcmp(looked(), lookings[i].looked) != 0)
+            fail_msg("%s: %s", lookings[i].name, looked());
+    }
+    start();
+    take(&started);
+    assert_string_equal(looked(), "acme /opt/acme/**, other /opt/other/*");
+}
+
+/* A list of an older Backstop says where nothing was looked: it is renewed, under its number. */
+static void test_looked_before_version_2(void **state)
+{
+    struct inventory newest;
+
+    (void)state;
+    take(NULL);
+    assert_int_equal(good_load_newest(&place, &newest, &said.diag), 0);
+    newest.scoped = false;
+    assert_int_equal(good_write(&place, &newest, &said.diag), 0);
+    inventory_free(&newest);
+    start();
+    take(&started);
+    assert_true(result.unchanged);
+    assert_string_equal(looked(), "acme /opt/acme/**");
+    /* identities of before the upgrade say it of no set */
+    started.scoped = false;
+    started.scope_count = 0;
+    assert_int_equal(good_load_newest(&place, &newest, &said.diag), 0);
+    newest.scoped = false;
+    assert_int_equal(good_write(&place, &newest, &said.diag), 0);
+    inventory_free(&newest);
+    take(&started);
+    assert_string_equal(looked(), "");
+}
+
+static bool has_mount(const char *path)
+{
+    world_dirs(&world, path);
+    if (mount("none", world_path(&world, path), "tmpfs", 0, NULL) == 0)
+        return true;
+    print_message("tmpfs cannot be mounted here: %s\n", strerror(errno));
+    return false;
+}
+
+static void test_mount_point_is_not_read(void **state)
+{
+    (void)state;
+    if (!has_mount("/opt/acme/data"))
+        skip();
+    start();
+    umount(world_path(&world, "/opt/acme/data"));
+    take(&started);
+    assert_string_equal(looked(), "acme /opt/acme/**, !/opt/acme/data");
+}
+
+/* Not mounted when the boot began, or not now: what was good stays, until something is there. */
+static void test_apart(void **state)
+{
+    (void)state;
+    if (!has_mount("/opt"))
+        skip();
+    world_dirs(&world, "/opt/acme/sub");
+    world_file(&world, "/opt/acme/a", "a1", 0644);
+    take(NULL);
+    assert_string_equal(looked(), "+acme /opt/acme/**");
+    assert_string_equal(good(), "a=a1 sub=");
+    start();
+    umount(world_path(&world, "/opt"));
+    world_run("rm -r", world_path(&world, "/opt/acme"), "");
+    take(&started);
+    assert_string_equal(good(), "a=a1 sub=");
+    start();
+    take(&started);
+    assert_string_equal(looked(), "+acme /opt/acme/**");
+    assert_string_equal(good(), "a=a1 sub=");
+    assert_int_equal(result.generation, 1);
+    assert_non_null(strstr(said.text, "/opt/acme: its file system is not mounted"));
+    /* moved to the root for good */
+    world_dirs(&world, "/opt/acme");
+    world_file(&world, "/opt/acme/a", "a3", 0644);
+    start();
+    take(&started);
+    assert_string_equal(looked(), "acme /opt/acme/**");
+    assert_string_equal(good(), "a=a3");
+    /* mounted late, so that nothing was seen of it when the boot began */
+    start();
+    assert_true(has_mount("/opt"));
+    world_dirs(&world, "/opt/acme");
+    world_file(&world, "/opt/acme/b", "b1", 0644);
+    take(&started);
+    umount(world_path(&world, "/opt"));
+    assert_string_equal(looked(), "acme /opt/acme/**");
+    assert_string_equal(good(), "a=a3");
+}
+
+/* ---- over the limit ---- */
+
+static char *object_path(const char *text)
+{
+    static char path[200];
+    char hex[2 * SHA256_SIZE + 1];
+    uint8_t sha256[SHA256_SIZE];
+    int fd;
+
+    world_file(&world, "/in", text, 0600);
+    fd = open(world_path(&world, "/in"), O_RDONLY);
+    assert_int_equal(io_copy_hash(fd, -1, sha256), 0);
+    close(fd);
+    hex_of(sha256, SHA256_SIZE, hex);
+    snprintf(path, sizeof path, STATE_DIR "/store/%.2s/%s", hex, hex + 2);
+    return path;
+}
+
+#define LIMITED SET "max-size=4\n"
+
+/* What was good before is not any more, and nothing that is older is put back for it. */
+static void test_over_limit(void **state)
+{
+    struct good_history *history;
+
+    (void)state;
+    policy.generations = 5;
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", LIMITED, 0644);
+    take(NULL);
+    world_file(&world, "/opt/acme/b", "b2", 0644);
+    take(NULL);
+    assert_string_equal(good(), "a=a1 b=b2 sub=");
+    world_file(&world, "/opt/acme/a", "a2 and longer", 0644);
+    start();
+    take(&started);
+    assert_string_equal(good(), "a= b=b2 sub=");
+    assert_int_equal(result.generation, 3);
+    start();
+    take(&started);
+    assert_true(result.unchanged);
+    /* not as a whole either: generation 1 is intact */
+    unlink(world_path(&world, object_path("b2")));
+    assert_int_equal(good_history_load(&place, &history, &said.diag), 0);
+    assert_false(good_history_fall_back(history, "acme", &said.diag));
+    good_history_free(history);
+    /* and with room enough it is kept */
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", SET, 0644);
+    take(NULL);
+    assert_string_equal(good(), "a=a2 and longer b=b2 sub=");
+}
+
+/* It is there, and nobody may say later that it was added. */
+static void test_cannot_be_read(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("needs root to become nobody\n");
+        skip();
+    }
+    place_close(&place);
+    world_run("chmod 755", world.root, "");
+    chmod(world_path(&world, "/opt/acme/a"), 0600);
+    world_run("chown -R 65534", world_path(&world, "/var"), "");
+    world_open(&world, &place);
+    assert_int_equal(seteuid(65534), 0);
+    take(NULL);
+    assert_int_equal(seteuid(0), 0);
+    assert_string_equal(good(), "a= b=b1 sub=");
+    assert_non_null(strstr(said.text, "/opt/acme/a: cannot be read: Permission denied; it is not"));
+}
+
+/* ---- kernels ---- */
+
+static char *module_of(const char *release)
+{
+    static char path[256];
+
+    snprintf(path, sizeof path, "/usr/lib/modules/%s/updates", release);
+    world_dirs(&world, path);
+    strcat(path, "/x.ko");
+    return path;
+}
+
+/* As good() has it, of one path. */
+static const char *good_module(const char *release)
+{
+    static char content[64];
+    struct good_history *history;
+    const struct entry *entry;
+    int fd = -1;
+
+    strcpy(content, "none");
+    assert_int_equal(good_history_load(&place, &history, &said.diag), 0);
+    if (good_history_version(history, module_of(release), &entry, &fd, &said.diag) == 0) {
+        ssize_t n = read(fd, content, sizeof content - 1);
+
+        assert_true(n >= 0);
+        content[n] = '\0';
+        close(fd);
+    }
+    good_history_free(history);
+    return content;
+}
+
+/* What a kernel did not run with proves nothing of the other's modules. */
+static void test_kernels(void **state)
+{
+    struct utsname running;
+
+    (void)state;
+    assert_int_equal(uname(&running), 0);
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf",
+               "[set]\nclass=driver\npath=/usr/lib/modules/*/updates/*\n", 0644);
+    world_file(&world, module_of(running.release), "1", 0644);
+    world_file(&world, module_of("0-b"), "1", 0644);
+    take(NULL); /* a person says so */
+    assert_string_equal(good_module("0-b"), "1");
+    world_file(&world, module_of(running.release), "2", 0644);
+    world_file(&world, module_of("0-b"), "2", 0644);
+    world_file(&world, module_of("0-c"), "2", 0644);
+    start();
+    take(&started);
+    assert_string_equal(good_module(running.release), "2");
+    assert_string_equal(good_module("0-b"), "1");
+    assert_string_equal(good_module("0-c"), "none");
+    assert_int_equal(result.held_back, 0);
+    assert_int_equal(result.other_kernels, 2);
+    unlink(world_path(&world, module_of("0-b")));
+    start();
+    take(&started);
+    assert_string_equal(good_module("0-b"), "1");
+    /* a kernel that was removed is forgotten */
+    world_run("rm -r", world_path(&world, "/usr/lib/modules/0-b"), "");
+    start();
+    take(&started);
+    {
+        struct inventory newest;
+
+        assert_int_equal(good_load_newest(&place, &newest, &said.diag), 0);
+        assert_null(inventory_find(&newest, "/usr/lib/modules/0-b/updates/x.ko"));
+        inventory_free(&newest);
+    }
 }
 
 /* ---- old ones ---- */
@@ -428,22 +738,6 @@ static void test_names_that_are_none(void **state)
 }
 
 /* ---- versions ---- */
-
-static char *object_path(const char *text)
-{
-    static char path[200];
-    char hex[2 * SHA256_SIZE + 1];
-    uint8_t sha256[SHA256_SIZE];
-    int fd;
-
-    world_file(&world, "/in", text, 0600);
-    fd = open(world_path(&world, "/in"), O_RDONLY);
-    assert_int_equal(io_copy_hash(fd, -1, sha256), 0);
-    close(fd);
-    hex_of(sha256, SHA256_SIZE, hex);
-    snprintf(path, sizeof path, STATE_DIR "/store/%.2s/%s", hex, hex + 2);
-    return path;
-}
 
 static int version(const char *path, char *content, uint32_t *generation)
 {
@@ -655,6 +949,13 @@ int main(void)
         TEST(test_boots),
         TEST(test_next_boot),
         TEST(test_first_boot),
+        TEST(test_looked),
+        TEST(test_looked_before_version_2),
+        TEST(test_mount_point_is_not_read),
+        TEST(test_apart),
+        TEST(test_over_limit),
+        TEST(test_cannot_be_read),
+        TEST(test_kernels),
         TEST(test_metadata),
         TEST(test_prune),
         TEST(test_damaged_manifest),

@@ -304,7 +304,8 @@ static void which_moves_leave_nothing(void **state)
                             .action = rows[i].action,
                             .moved = rows[i].moved,
                             .error = rows[i].error};
-        struct json_object *record = done_describe(&ticket, &move, 1, 0, &summary, NULL, NULL, 0);
+        struct json_object *record =
+            done_describe(&ticket, &move, 1, 0, &summary, NULL, NULL, NULL, 0);
 
         if (json_object_object_get_ex(record, "lost", NULL) != rows[i].lost)
             fail_msg("row %zu", i);

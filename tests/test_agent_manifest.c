@@ -108,6 +108,67 @@ static void test_round_trip(void **state)
     free(again);
 }
 
+static struct scope scopes[] = {
+    {0, false, (char[]){"/opt/a b/**"}, (char[]){"/usr/opt/a b"}},
+    {1, true, (char[]){"/*"}, (char[]){""}},
+};
+static char *unread[] = {(char[]){"/srv"}, (char[]){""}, (char[]){"/x\n"}};
+
+static struct inventory scoped_sample(struct entry entries[4])
+{
+    struct inventory inventory = sample(entries);
+
+    inventory.scopes = scopes;
+    inventory.scope_count = 2;
+    inventory.unread = unread;
+    inventory.unread_count = 3;
+    inventory.scoped = true;
+    inventory.count = 0;
+    return inventory;
+}
+
+/* Where it looked; what no line can hold is left out. */
+static void test_scopes(void **state)
+{
+    static const char wanted[] =
+        "backstop-manifest 2\ngeneration 12\nboot 345\nsets 2\ncontent\tacme\ndriver\tdkms\n"
+        "scopes 2\n0\t\t/opt/a%20b/**\t/usr/opt/a%20b\n1\ta\t/*\t/\n"
+        "unread 3\n/srv\n/\n/x%0A\nentries 0\nsha256 ";
+    static char longest[5000];
+    char *odd[] = {(char[]){"/srv"}, (char[]){""}, (char[]){"/x\n"}, longest, (char[]){"/a/../b"}};
+    struct entry entries[4];
+    struct inventory inventory = scoped_sample(entries), back;
+    char *text;
+    size_t size;
+
+    (void)state;
+    memset(longest, 'x', sizeof longest - 1);
+    *longest = '/';
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(manifest_format(&inventory, &text, &size), 0);
+        assert_int_equal(size, sizeof wanted - 1 + 64 + 1);
+        assert_memory_equal(text, wanted, sizeof wanted - 1);
+        inventory.unread = odd;
+        inventory.unread_count = ROWS(odd);
+        if (i == 0)
+            free(text);
+    }
+    assert_int_equal(manifest_parse("m", text, size, &back, said_start(&said)), 0);
+    free(text);
+    assert_true(back.scoped);
+    assert_int_equal(back.scope_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(back.scopes[i].set, scopes[i].set);
+        assert_int_equal(back.scopes[i].apart, scopes[i].apart);
+        assert_string_equal(back.scopes[i].glob, scopes[i].glob);
+        assert_string_equal(back.scopes[i].prefix, scopes[i].prefix);
+    }
+    assert_int_equal(back.unread_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(back.unread[i], unread[i]);
+    inventory_free(&back);
+}
+
 /* Written out by hand from MANIFEST.md. */
 static void test_vector(void **state)
 {
@@ -154,6 +215,8 @@ static char *sealed(const char *body, size_t *size)
 
 #define HEAD "backstop-manifest 1\ngeneration 1\nboot 2\nsets 1\ncontent\tacme\n"
 #define SHA "0102030405060708090a0b0c0d0e0f100102030405060708090a0b0c0d0e0f10"
+#define HEAD2 "backstop-manifest 2\ngeneration 1\nboot 2\nsets 1\ncontent\tacme\n"
+#define TAIL2 "unread 0\nentries 0\n"
 #define ONE HEAD "entries 1\n"
 #define FILE_TAIL "\t644\t0\t0\t1\t5\t6\t7\t8\t9\t"
 
@@ -163,8 +226,27 @@ static const struct {
     {"whole", ONE "f\t0\th" FILE_TAIL SHA "\t\t\t/a\n", NULL},
     {"empty list", HEAD "entries 0\n", NULL},
     {"no sets, no entries", "backstop-manifest 1\ngeneration 1\nboot 2\nsets 0\nentries 0\n", NULL},
-    {"newer version", "backstop-manifest 2\nwhatever\n", "m:1: it was written by a newer Backstop"},
-    {"version 0", "backstop-manifest 0\ngeneration 1\n", "m:1: not \"backstop-manifest 1\""},
+    {"newer version", "backstop-manifest 3\nwhatever\n", "m:1: it was written by a newer Backstop"},
+    {"version 0", "backstop-manifest 0\ngeneration 1\n",
+     "m:1: not \"backstop-manifest\" and a version"},
+    {"nowhere looked", HEAD2 "scopes 0\n" TAIL2, NULL},
+    {"where it looked", HEAD2 "scopes 1\n0\ta\t/a/*\t/a\n" TAIL2, NULL},
+    {"version 2 without", HEAD2 "entries 0\n", "m:6: not \"scopes N\""},
+    {"version 1 with", HEAD "scopes 0\n" TAIL2, "m:6: not \"entries N\""},
+    {"more scopes than room", HEAD2 "scopes 99999999\n" TAIL2, "more than the file has room for"},
+    {"fewer scopes", HEAD2 "scopes 1\n" TAIL2, "m:7: not a set, a glob"},
+    {"more scopes", HEAD2 "scopes 0\n0\t\t/a/*\t/a\n" TAIL2, "m:7: not \"unread N\""},
+    {"scope of no set", HEAD2 "scopes 1\n1\t\t/a/*\t/a\n" TAIL2, "m:7: not a set, a glob"},
+    {"scope's flags", HEAD2 "scopes 1\n0\tx\t/a/*\t/a\n" TAIL2, "m:7: not a set, a glob"},
+    {"relative glob", HEAD2 "scopes 1\n0\t\ta/*\t/a\n" TAIL2, "m:7: not a set, a glob"},
+    {"empty glob", HEAD2 "scopes 1\n0\t\t\t/a\n" TAIL2, "m:7: not a set, a glob"},
+    {"relative prefix", HEAD2 "scopes 1\n0\t\t/a/*\ta\n" TAIL2, "m:7: not a set, a glob"},
+    {"no prefix", HEAD2 "scopes 1\n0\t\t/a/*\t\n" TAIL2, "m:7: not a set, a glob"},
+    {"prefix with dots", HEAD2 "scopes 1\n0\t\t/a/*\t/a/..\n" TAIL2, "m:7: not a set, a glob"},
+    {"no unread", HEAD2 "scopes 0\nentries 0\n", "m:7: not \"unread N\""},
+    {"more unread than room", HEAD2 "scopes 0\nunread 99999999\n", "m:7: not \"unread N\""},
+    {"relative unread", HEAD2 "scopes 0\nunread 1\nx\nentries 0\n", "m:8: not the name"},
+    {"fewer unread", HEAD2 "scopes 0\nunread 1\nentries 0\n", "m:8: not the name"},
     {"no generation", "backstop-manifest 1\nboot 2\n", "m:2: not \"generation N\""},
     {"generation too large", "backstop-manifest 1\ngeneration 4294967296\n",
      "not \"generation N\""},
@@ -382,10 +464,10 @@ static void test_replace(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_bodies),       cmocka_unit_test(test_every_bit),
-        cmocka_unit_test(test_every_length), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_vector),
+        cmocka_unit_test(test_scopes),     cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_every_bit),  cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_files),      cmocka_unit_test(test_replace),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include "store.h"
 #include "world.h"
 
+#include <sys/mount.h>
+
 #define CASE 7u
 
 /* Unsigned and quick where every step counts double: under valgrind. */
@@ -392,6 +394,139 @@ static void what_a_mount_will_cover_is_left_alone(void **state)
     world_remove(&world);
 }
 
+/* What the last "done" says was left: the first reason, or "". */
+static const char *left_why(const struct world *world)
+{
+    static char why[128];
+    struct place place;
+    struct journal journal;
+    struct json_object *left;
+    world_open(world, &place);
+    assert_int_equal(journal_read(&place, &journal, NULL), 0);
+    *why = '\0';
+    if (json_object_object_get_ex(journal.records[journal.count - 1], "left", &left))
+        snprintf(why, sizeof why, "%s", journal_text(json_object_array_get_idx(left, 0), "why"));
+    journal_free(&journal);
+    place_close(&place);
+    return why;
+}
+
+/* An upgrade brings a set, or an administrator a drop-in, while failures are being counted. */
+static void what_a_new_set_holds_is_left(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    every_change_good(world.root);
+    world_dirs(&world, "/usr/lib/systemd/system/empty");
+    world_file(&world, "/usr/lib/systemd/system/ssh.service", "[Unit]\n", 0644);
+    world_take_good(&world);
+    world_file(&world, "/etc/backstop/sets.d/loading.conf",
+               "[set]\nclass=loading\npath=/usr/lib/systemd/system/**\n", 0644);
+    char *before = world_seen(&world, "/usr", NULL);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    assert_string_equal(left_why(&world), change_doubt_string(DOUBT_UNSEEN));
+    world_file(&world, "/opt/acme/altered", "version 291\n", 0640);
+    world_file(&world, "/opt/acme/added", "version 291\n", 0640);
+    assert_int_equal(recover_world(&world, RUNG_HOLD, &result), 0);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK);
+    assert_int_equal(result.suspects, 2);
+    assert_string_equal(world_text(&world, "/opt/acme/altered"), "version 290\n");
+    assert_false(world_has(&world, "/opt/acme/added"));
+    char *after = world_seen(&world, "/usr", NULL);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    world_remove(&world);
+}
+
+/* No content of it is there to put back, so its like is not taken out. */
+static void what_was_not_kept_and_looks_the_same_is_left(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    every_change_good(world.root);
+    world_file(&world, "/etc/backstop/sets.d/kmod.conf",
+               "[set]\nclass=driver\npath=/opt/kmod/**\nmax-size=1\n", 0644);
+    world_take_good(&world);
+    world_file(&world, "/opt/kmod/.new", "driver 1\n", 0644);
+    assert_int_equal(
+        rename(world_path(&world, "/opt/kmod/.new"), world_path(&world, "/opt/kmod/acme.ko")), 0);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    assert_true(world_has(&world, "/opt/kmod/acme.ko"));
+    assert_string_equal(left_why(&world), change_doubt_string(DOUBT_UNKEPT));
+    world_file(&world, "/opt/kmod/acme.ko", "driver 2, longer\n", 0644);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_false(world_has(&world, "/opt/kmod/acme.ko"));
+    assert_int_equal(result.summary.unprotected, 1);
+    world_remove(&world);
+}
+
+/* /lib became a link to usr/lib: nothing is taken out for that, and what changed goes back there.
+ */
+static void behind_a_link_that_came_since_things_are_put_back(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    world_dirs(&world, "/etc/backstop/sets.d");
+    world_file(&world, "/etc/backstop/sets.d/pam.conf",
+               "[set]\nclass=policy\npath=/lib/security/*\npath=/usr/lib/security/*\n", 0644);
+    world_dirs(&world, "/lib/security");
+    world_dirs(&world, "/usr/lib");
+    world_file(&world, "/lib/security/pam_unix.so", "unix 1\n", 0644);
+    world_file(&world, "/lib/security/pam_deny.so", "deny 1\n", 0644);
+    world_file(&world, "/lib/security/pam_env.so", "env 1\n", 0644);
+    world_take_good(&world);
+    assert_int_equal(
+        rename(world_path(&world, "/lib/security"), world_path(&world, "/usr/lib/security")), 0);
+    plant_remove(world.root, "/lib");
+    world_link(&world, "/lib", "usr/lib");
+    char *wanted = world_seen(&world, "/usr", NULL);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    world_file(&world, "/usr/lib/security/pam_unix.so", "unix 2\n", 0644);
+    world_file(&world, "/usr/lib/security/pam_new.so", "new\n", 0644);
+    plant_remove(world.root, "/usr/lib/security/pam_env.so");
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.summary.put_back, 2);
+    assert_int_equal(result.summary.taken_out, 1);
+    char *seen = world_seen(&world, "/usr", ".backstop");
+    assert_same_text(seen, wanted, "the tree", 0);
+    free(seen);
+    free(wanted);
+    world_remove(&world);
+}
+
+/* By a mount unit, say: fstab knows nothing of it. */
+static void what_lay_on_its_own_file_system_is_left_without_it(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    world_dirs(&world, "/opt");
+    if (mount("none", world_path(&world, "/opt"), "tmpfs", 0, NULL) < 0) {
+        world_remove(&world);
+        print_message("no tmpfs can be mounted here: %s\n", strerror(errno));
+        skip();
+    }
+    every_change_good(world.root);
+    world_take_good(&world);
+    umount(world_path(&world, "/opt"));
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    assert_false(world_has(&world, "/opt/acme"));
+    assert_string_equal(left_why(&world), change_doubt_string(DOUBT_AWAY));
+    world_remove(&world);
+}
+
 static void what_a_set_no_longer_names_is_not_gone(void **state)
 {
     struct world world;
@@ -731,6 +866,10 @@ int main(void)
         cmocka_unit_test(what_is_not_mounted_is_not_gone),
         cmocka_unit_test(what_a_mount_will_cover_is_left_alone),
         cmocka_unit_test(what_a_set_no_longer_names_is_not_gone),
+        cmocka_unit_test(what_a_new_set_holds_is_left),
+        cmocka_unit_test(what_was_not_kept_and_looks_the_same_is_left),
+        cmocka_unit_test(behind_a_link_that_came_since_things_are_put_back),
+        cmocka_unit_test(what_lay_on_its_own_file_system_is_left_without_it),
         cmocka_unit_test(a_giant_suspect_is_moved_unread),
         cmocka_unit_test(a_later_rung_goes_on_with_the_ids),
         cmocka_unit_test(a_directory_that_is_back_is_called_so),

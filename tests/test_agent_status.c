@@ -61,6 +61,13 @@ static const char done_2[] =
     "\"rung\":\"all changes\",\"failures\":3,\"moved\":2,\"put-back\":1,\"taken-out\":1,"
     "\"unprotected\":0,\"beyond-help\":0,\"failed\":[]}";
 
+/* Of a recovery that left what a new set holds. */
+static const char left_2[] =
+    "{\"event\":\"done\",\"boot\":5,\"case\":2,\"reason\":\"too many boots failed in a row\","
+    "\"rung\":\"all changes\",\"failures\":3,\"moved\":0,\"applied\":\"nothing to put back\","
+    "\"left\":[{\"set\":\"loading\",\"why\":\"the good generation did not look there\","
+    "\"files\":340},{\"set\":\"dkms\",\"why\":\"of a kernel that is not running\",\"files\":2}]}";
+
 static void put_record(const char *text)
 {
     assert_int_equal(journal_append(&place, json_tokener_parse(text)), 0);
@@ -119,6 +126,31 @@ static const struct ticket safe = {.number = 5,
                                    .stance = STANCE_RECOVERY,
                                    .first_reason = REASON_THRESHOLD,
                                    .last_outcome = OUTCOME_CRASH};
+
+/* "Nothing had changed" would be a lie. */
+static void says_what_was_left(void **state)
+{
+    struct status status;
+    struct json_object *json, *last, *left;
+    char *text;
+
+    (void)state;
+    put_ticket(&safe);
+    put_record(left_2);
+    put_record(left_2);
+    status = probe();
+    text = text_of(&status);
+    assert_true(lines_of(text) <= 10);
+    assert_non_null(strstr(text, "Left:   loading: the good generation did not look there (342 "
+                                 "files in all; backstop changes)\n"));
+    assert_non_null(strstr(text, "nothing is known to have changed"));
+    json = status_json(&status);
+    assert_true(json_object_object_get_ex(json, "case", &last));
+    assert_true(json_object_object_get_ex(last, "left", &left));
+    assert_int_equal(json_object_get_int(left), 342);
+    json_object_put(json);
+    free(text);
+}
 
 static void in_safe_mode(void **state)
 {
@@ -295,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_came_is_named_before_what_went, begin, end),
         cmocka_unit_test_setup_teardown(in_two_lines_when_all_is_well, begin, end),
         cmocka_unit_test_setup_teardown(in_safe_mode, begin, end),
+        cmocka_unit_test_setup_teardown(says_what_was_left, begin, end),
         cmocka_unit_test_setup_teardown(a_past_case_is_told_and_needs_nobody, begin, end),
         cmocka_unit_test_setup_teardown(a_receipt_of_an_older_boot_is_not_this_ones, begin, end),
         cmocka_unit_test_setup_teardown(a_case_that_nothing_was_written_of, begin, end),

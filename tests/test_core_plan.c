@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include <string.h>
+
 #include "plan.h"
 
 #define LEAVE PLAN_LEAVE
@@ -18,23 +20,28 @@ struct plan_row {
 
 #define ALTERED(set, named, has_good)                                                              \
     {                                                                                              \
-        set, CLASS_CONTENT, CHANGE_ALTERED, named, has_good, 0                                     \
+        set, CLASS_CONTENT, CHANGE_ALTERED, named, has_good, 0, 0                                  \
     }
 #define ADDED(set, named)                                                                          \
     {                                                                                              \
-        set, CLASS_CONTENT, CHANGE_ADDED, named, 0, 0                                              \
+        set, CLASS_CONTENT, CHANGE_ADDED, named, 0, 0, 0                                           \
     }
 #define GONE(set, named, has_good)                                                                 \
     {                                                                                              \
-        set, CLASS_CONTENT, CHANGE_GONE, named, has_good, 0                                        \
+        set, CLASS_CONTENT, CHANGE_GONE, named, has_good, 0, 0                                     \
     }
 #define NEVER(set, kind, named)                                                                    \
     {                                                                                              \
-        set, CLASS_CONTENT, kind, named, 1, 1                                                      \
+        set, CLASS_CONTENT, kind, named, 1, 1, 0                                                   \
+    }
+
+#define DOUBTFUL(set, kind, has_good, doubt)                                                       \
+    {                                                                                              \
+        set, CLASS_CONTENT, kind, 1, has_good, 0, doubt                                            \
     }
 
 static const struct plan_row rows[] = {
-    {"nothing changed", RUNG_ALL, 0, {{0, 0, 0, 0, 0, 0}}, {LEAVE}, {0, 0, 0, 0}},
+    {"nothing changed", RUNG_ALL, 0, {{0, 0, 0, 0, 0, 0, 0}}, {LEAVE}, {0, 0, 0, 0}},
     {"normal leaves everything",
      RUNG_NORMAL,
      3,
@@ -93,6 +100,37 @@ static const struct plan_row rows[] = {
      {NEVER(1, CHANGE_ALTERED, 0), ALTERED(1, 1, 1)},
      {LEAVE, BACK},
      {1, 0, 0, 0}},
+    {"added where the generation did not look: left",
+     RUNG_ALL,
+     2,
+     {DOUBTFUL(1, CHANGE_ADDED, 0, DOUBT_UNSEEN), ADDED(1, 1)},
+     {LEAVE, OUT},
+     {0, 1, 0, 0}},
+    {"not kept, looks the same: left",
+     RUNG_ALL,
+     2,
+     {DOUBTFUL(1, CHANGE_ALTERED, 0, DOUBT_UNKEPT), ALTERED(1, 1, 0)},
+     {LEAVE, OUT},
+     {0, 1, 1, 0}},
+    {"its file system is not mounted: left, and not beyond help",
+     RUNG_ALL,
+     2,
+     {DOUBTFUL(1, CHANGE_GONE, 0, DOUBT_AWAY), DOUBTFUL(1, CHANGE_GONE, 1, DOUBT_AWAY)},
+     {LEAVE, LEAVE},
+     {0, 0, 0, 0}},
+    {"of another kernel: left",
+     RUNG_ALL,
+     3,
+     {DOUBTFUL(1, CHANGE_ALTERED, 1, DOUBT_KERNEL), DOUBTFUL(1, CHANGE_ADDED, 0, DOUBT_KERNEL),
+      ALTERED(1, 1, 1)},
+     {LEAVE, LEAVE, BACK},
+     {1, 0, 0, 0}},
+    {"named by nothing but what is doubtful: its neighbour goes all the same",
+     RUNG_TARGETED,
+     2,
+     {DOUBTFUL(1, CHANGE_ALTERED, 1, DOUBT_KERNEL), ALTERED(1, 0, 1)},
+     {LEAVE, BACK},
+     {1, 0, 0, 0}},
 };
 
 static void check_row(const struct plan_row *row, enum rung rung)
@@ -140,11 +178,12 @@ static void check_pair(enum rung rung, const struct plan_change pair[2])
         const struct plan_change *change = &pair[i];
 
         assert_true(!change->never || actions[i] == LEAVE);
+        assert_true(!change->doubt || actions[i] == LEAVE);
         assert_true(rung != RUNG_NORMAL || actions[i] == LEAVE);
         assert_true(actions[i] != BACK || (change->has_good && change->kind != CHANGE_ADDED));
         assert_true(actions[i] != OUT || change->kind != CHANGE_GONE);
         assert_true(actions[i] != OUT || change->kind == CHANGE_ADDED || !change->has_good);
-        if (rung >= RUNG_ALL && !change->never && change->kind != CHANGE_GONE)
+        if (rung >= RUNG_ALL && !change->never && !change->doubt && change->kind != CHANGE_GONE)
             assert_true(actions[i] != LEAVE);
     }
     assert_int_equal(sum.put_back, (actions[0] == BACK) + (actions[1] == BACK));
@@ -158,7 +197,8 @@ static struct plan_change change_of(unsigned code)
         .set = code & 1, .named = code >> 1 & 1, .has_good = code >> 2 & 1};
 
     change.never = code >> 3 & 1;
-    change.kind = (uint8_t)(code >> 4);
+    change.kind = (uint8_t)(code >> 4) % 3;
+    change.doubt = code < 48 ? DOUBT_NONE : DOUBT_UNSEEN;
     change.set_class = CLASS_DRIVER;
     return change;
 }
@@ -167,8 +207,8 @@ static void every_pair_of_changes(void **state)
 {
     (void)state;
     for (int rung = 0; rung < RUNG_COUNT; rung++) {
-        for (unsigned a = 0; a < 48; a++) {
-            for (unsigned b = 0; b < 48; b++) {
+        for (unsigned a = 0; a < 96; a++) {
+            for (unsigned b = 0; b < 96; b++) {
                 const struct plan_change pair[2] = {change_of(a), change_of(b)};
 
                 check_pair((enum rung)rung, pair);
@@ -195,6 +235,9 @@ static void words(void **state)
     assert_string_equal(change_kind_string(CHANGE_ADDED), "added");
     assert_string_equal(change_kind_string(CHANGE_ALTERED), "altered");
     assert_string_equal(change_kind_string(CHANGE_GONE), "gone");
+    assert_string_equal(change_doubt_string(DOUBT_NONE), "");
+    for (int i = 1; i < DOUBT_COUNT; i++)
+        assert_true(strlen(change_doubt_string((enum change_doubt)i)) > 10);
     assert_string_equal(plan_action_string(PLAN_LEAVE), "leave");
     assert_string_equal(plan_action_string(PLAN_PUT_BACK), "put back");
     assert_string_equal(plan_action_string(PLAN_TAKE_OUT), "take out");
