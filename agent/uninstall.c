@@ -170,10 +170,11 @@ static int leave_order(struct parts *parts)
     struct boot_entry ours = {0};
     int first = 0, error = boot_entry_find_ours("", &ours);
 
-    if (error)
-        return error == -ENOENT ? 0 : error;
-    keep_first(&first, out_of_order(parts, ours.number));
-    if (!first)
+    if (error && error != -ENOENT)
+        return error;
+    if (!error)
+        keep_first(&first, out_of_order(parts, ours.number));
+    if (!error && !first)
         keep_first(&first, boot_entry_delete(ours.number));
     keep_first(&first, vars_delete_all());
     boot_entry_free(&ours);
@@ -267,7 +268,6 @@ static int forget(struct parts *parts, bool purge)
         return 0;
     parts->state.retired = true;
     parts->state.complete = false;
-    parts->state.has_entry = false;
     parts->state.removable = false;
     record = journal_record("uninstall", 0, 0, "");
     if (record && journal_append(parts->place, record) < 0)
@@ -301,9 +301,9 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         remembered = remember_leaving(&parts);
         keep_first(&first, remembered);
         /* while the stage stands in its place, the former loader lies among these files; and what
-         * is gone without install.json saying so, or with the firmware still naming it, would next
-         * time be an ESP that is not reached, unless that file goes as well */
-        if (!error && ((!left && !remembered) || options->purge))
+         * is gone without install.json saying so would next time be an ESP that is not reached,
+         * unless that file goes as well */
+        if (!error && (!remembered || options->purge))
             keep_first(&first, remove_files(&parts, !done.retiring));
     } else if (error != -ENOENT || parts.state.complete) {
         diag_report(diag, DIAG_ERROR,
@@ -312,8 +312,14 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
                     strerror(-error));
         first = error;
         if (variables)
-            keep_first(&first, leave_order(&parts));
+            left = leave_order(&parts);
+        keep_first(&first, left);
+    } else if (variables && parts.state.retired && parts.state.has_entry) {
+        /* the files went, and the firmware did not let go of all that is its */
+        left = leave_order(&parts);
+        keep_first(&first, left);
     }
+    parts.state.has_entry = parts.state.has_entry && left;
     keep_first(&first, forget(&parts, options->purge));
     parts_close(&parts);
     *result = done;
