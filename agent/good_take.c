@@ -471,6 +471,25 @@ static void sort_unread(struct inventory *made)
     made->unread_count = kept;
 }
 
+/* Mounted after this boot began, or turned elsewhere: it has proved nothing of what is there. */
+static void report_moved(const struct taking *taking, const struct scope *scope)
+{
+    const struct inventory *now = &taking->now, *started = taking->started;
+
+    for (size_t i = 0; started && i < started->scope_count; i++) {
+        const struct scope *then = &started->scopes[i];
+
+        if (strcmp(then->glob, scope->glob) != 0 ||
+            strcmp(started->set_names[then->set], now->set_names[scope->set]) != 0)
+            continue;
+        diag_report(taking->diag, DIAG_WARNING,
+                    "set %s: %s was not there as it is now when this boot began (mounted later?): "
+                    "what came with it is not kept",
+                    now->set_names[scope->set], scope->prefix);
+        return;
+    }
+}
+
 /* Where this generation looked; compose_sets() came before. */
 static int compose_scopes(struct taking *taking)
 {
@@ -487,6 +506,8 @@ static int compose_scopes(struct taking *taking)
     for (size_t i = 0; i < now->scope_count; i++)
         if (takes_scope(taking, &now->scopes[i]))
             made->scopes[made->scope_count++] = now->scopes[i];
+        else if (!scope_is_proven(taking, &now->scopes[i]))
+            report_moved(taking, &now->scopes[i]);
     add_unread(made, now, "");
     if (started)
         add_unread(made, started, "");

@@ -479,6 +479,7 @@ static void test_apart(void **state)
     umount(world_path(&world, "/opt"));
     assert_string_equal(looked(), "acme /opt/acme/**");
     assert_string_equal(good(), "a=a3");
+    assert_non_null(strstr(said.text, "set acme: /opt/acme was not there as it is now when this"));
 }
 
 /* ---- over the limit ---- */
