@@ -125,5 +125,5 @@ void banner_text(const struct this_boot *boot, const struct policy *policy, char
     snprintf(out, BANNER_SIZE,
              "\n*** Backstop: this machine is in %s. Case %u, code %s.\n"
              "*** Why: %s.\n*** Done: %s.\n*** Next: %s\n*** More: backstop status\n\n",
-             mode_words(boot->mode), boot->ticket.case_number, code, cause, deed, next);
+             mode_words(boot->mode), this_boot_case(boot), code, cause, deed, next);
 }

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "good.h"
+#include "intents.h"
 #include "journal.h"
 #include "json.h"
 #include "manifest.h"
@@ -195,6 +196,68 @@ static int take_identities(struct confirm *confirm, int run_fd)
     return error;
 }
 
+static bool state_is_mounted(const struct place *place)
+{
+    struct strings points = {0};
+    bool mounted;
+
+    if (unmounted_list(place, &points) < 0)
+        return true;
+    mounted = !unmounted_holds(&points, STATE_DIR);
+    unmounted_free(&points);
+    return mounted;
+}
+
+/* The stage has no record of a case, and the journal has: what follows is of other incidents. */
+static int note_recount(const struct confirm *confirm, const struct place *place)
+{
+    struct journal journal = {0};
+    int error = journal_read(place, &journal, confirm->diag);
+
+    if (!error && journal_has_cases(&journal)) {
+        struct json_object *record =
+            journal_record("recount", confirm->boot.ticket.number, 0,
+                           reason_string((enum reason)confirm->boot.ticket.last_reason));
+
+        error = record ? journal_append(place, record) : -ENOMEM;
+    }
+    journal_free(&journal);
+    return error;
+}
+
+/* A place of its own, with the state directory open and on its own file system. */
+static int open_state(const struct confirm *confirm, struct place *place)
+{
+    int error = place_open(place, confirm->place->root);
+
+    if (!error && !state_is_mounted(place))
+        error = -ENODEV;
+    if (!error)
+        error = place_open_state(place, true);
+    return error;
+}
+
+/* In the first boot after the stage's records were lost; in no other is the journal read. */
+static void look_for_recount(const struct confirm *confirm)
+{
+    const struct ticket *ticket = &confirm->boot.ticket;
+    struct place place = {.root_fd = -1, .state_fd = -1};
+    int error = 0;
+
+    if (confirm->boot.ticket_state != RECORD_VALID || ticket->case_number != 0 ||
+        (ticket->last_reason != REASON_FIRST_BOOT && ticket->last_reason != REASON_LEDGER_LOST))
+        return;
+    error = open_state(confirm, &place);
+    if (!error)
+        error = note_recount(confirm, &place);
+    if (error)
+        diag_report(confirm->diag, DIAG_WARNING,
+                    STATE_DIR "/" JOURNAL_NAME
+                              ": that the counting began anew could not be written: %s",
+                    strerror(-error));
+    place_close(&place);
+}
+
 int confirm_start(struct confirm *confirm)
 {
     int run_fd = open_run_dir(confirm), error;
@@ -207,6 +270,7 @@ int confirm_start(struct confirm *confirm)
                     "the identities of this boot's files could not be written to %s: %s; this boot "
                     "will make no good generation",
                     confirm->run_dir, strerror(-error));
+    look_for_recount(confirm);
     if (is_receiptable(confirm) && ticket_asks_for_report(&confirm->boot.ticket) &&
         !confirm->boot.has_receipt) {
         int receipted = write_receipt(confirm, OUTCOME_NONE, PHASE_EARLY, 0);
@@ -224,30 +288,6 @@ static int read_started(const struct confirm *confirm, struct inventory *started
         return -errno;
     error = manifest_read(run_fd, IDENTITIES_NAME, started, confirm->diag);
     close(run_fd);
-    return error;
-}
-
-static bool state_is_mounted(const struct place *place)
-{
-    struct strings points = {0};
-    bool mounted;
-
-    if (unmounted_list(place, &points) < 0)
-        return true;
-    mounted = !unmounted_holds(&points, STATE_DIR);
-    unmounted_free(&points);
-    return mounted;
-}
-
-/* A place of its own, with the state directory open and on its own file system. */
-static int open_state(const struct confirm *confirm, struct place *place)
-{
-    int error = place_open(place, confirm->place->root);
-
-    if (!error && !state_is_mounted(place))
-        error = -ENODEV;
-    if (!error)
-        error = place_open_state(place, true);
     return error;
 }
 
@@ -333,25 +373,19 @@ static const char *how_it_ended(enum stance stance)
     return "";
 }
 
-static struct json_object *case_end_describe(const struct ticket *ticket, uint32_t generation)
+static struct json_object *case_end_describe(const struct ticket *ticket, uint32_t incident,
+                                             uint32_t generation)
 {
-    struct json_object *record = journal_record("case-end", ticket->number, ticket->case_number,
+    struct json_object *record = journal_record("case-end", ticket->number, incident,
                                                 reason_string((enum reason)ticket->first_reason));
 
     return json_whole(
         json_add_text(record, "rung", rung_string((enum rung)ticket->rung)) &&
             json_add_text(record, "note", how_it_ended((enum stance)ticket->stance)) &&
+            (incident == ticket->case_number ||
+             json_add_number(record, "ticket-case", ticket->case_number)) &&
             json_add_number(record, "generation", generation),
         record);
-}
-
-static bool case_has_ended(const struct journal *journal, uint32_t case_number)
-{
-    for (size_t i = 0; i < journal->count; i++)
-        if (strcmp(journal_text(journal->records[i], "event"), "case-end") == 0 &&
-            journal_number(journal->records[i], "case") == case_number)
-            return true;
-    return false;
 }
 
 static int write_case_end(struct confirm *confirm, const struct place *place)
@@ -361,8 +395,9 @@ static int write_case_end(struct confirm *confirm, const struct place *place)
     struct journal journal = {0};
     int error = journal_read(place, &journal, confirm->diag);
 
-    if (!error && !case_has_ended(&journal, ticket->case_number)) {
-        record = case_end_describe(ticket, confirm->taken.generation);
+    if (!error && !journal_case_ended(&journal, ticket)) {
+        record = case_end_describe(ticket, incident_of(place, &journal, ticket),
+                                   confirm->taken.generation);
         error = record ? journal_append(place, record) : -ENOMEM;
         confirm->case_ended = !error;
     }
@@ -484,13 +519,14 @@ int confirm_return(struct confirm *confirm)
     return write_receipt(confirm, (enum outcome)confirm->boot.receipt.outcome, PHASE_EARLY, 0);
 }
 
-int confirm_rebuilt(struct confirm *confirm)
+int confirm_rebuilt(struct confirm *confirm, const struct due_images *due)
 {
     const struct ticket *ticket = &confirm->boot.ticket;
     bool known = confirm->boot.ticket_state == RECORD_VALID;
-    struct json_object *record =
-        journal_record("rebuild", known ? ticket->number : 0, known ? ticket->case_number : 0,
-                       known ? reason_string((enum reason)ticket->last_reason) : "");
+    struct json_object *record = journal_record(
+        "rebuild", known ? ticket->number : 0, known ? this_boot_case(&confirm->boot) : 0,
+        known ? reason_string((enum reason)ticket->last_reason) : "");
 
+    record = json_whole(rebuild_describe(record, due), record);
     return record ? journal_append(confirm->place, record) : -ENOMEM;
 }

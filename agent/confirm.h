@@ -9,6 +9,7 @@
 
 #include "good.h"
 #include "policy.h"
+#include "rebuild.h"
 #include "thisboot.h"
 
 struct confirm {
@@ -45,8 +46,9 @@ bool confirm_is_good(const struct confirm *confirm);
 int confirm_deadline(struct confirm *confirm, bool *restart);
 /* A person asks to leave safe mode. -EINVAL where this boot is not in safe mode. */
 int confirm_return(struct confirm *confirm);
-/* The initramfs was made anew after a recovery: noted in our journal. */
-int confirm_rebuilt(struct confirm *confirm);
+/* The images that were due after a recovery, as rebuild.h has them, were made anew or left: noted
+ * in our journal. */
+int confirm_rebuilt(struct confirm *confirm, const struct due_images *due);
 
 /* True if a required health check that fails keeps this boot from being good. In safe mode what it
  * asks for is off; the normal boot after it has to pass. */

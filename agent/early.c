@@ -73,12 +73,31 @@ static void add_root_drivers(const struct early *early, const struct place *plac
     sets_free(&sets);
 }
 
+/* What the root, where it is there, and what is mounted below it stand on. */
+static void list_needed(const struct early *early, const char *root, struct strings *modules)
+{
+    static const char *const parts[] = {"", "/usr"};
+    int err = needs_usual(modules);
+    read_names(early, NEVER_MASK_FILE, modules);
+    for (size_t i = 0; root && i < sizeof parts / sizeof *parts; i++) {
+        char *point = NULL;
+        if (asprintf(&point, "%s%s", root, parts[i]) < 0)
+            err = -ENOMEM;
+        else if (needs_probe(&early->kernel, point, modules) < 0)
+            err = -ENOMEM;
+        free(point);
+    }
+    if (err < 0)
+        diag_report(early->diag, DIAG_WARNING, "what the root stands on is not wholly known: %s",
+                    strerror(-err));
+}
+
 /* `place` NULL: the root is not there yet. */
 static void mask(const struct early *early, const struct place *place)
 {
     struct strings names = {0}, except = {0};
     read_names(early, DRIVERS_FILE, &names);
-    read_names(early, NEVER_MASK_FILE, &except);
+    list_needed(early, place ? place->root : NULL, &except);
     if (place)
         add_root_drivers(early, place, &names);
     int err = names.count ? masks_write(early->run, &names, &except) : 0;
@@ -213,7 +232,7 @@ static void write_report(const struct early *early, const struct ticket *ticket,
     struct early_report report = {
         .mode = early_mode(ticket, result->applied),
         .number = ticket->number,
-        .case_number = ticket->case_number,
+        .case_number = result->case_number ? result->case_number : ticket->case_number,
         .applied = result->applied,
         .summary = result->summary,
         .rebuild_initramfs = result->rebuild_initramfs,
@@ -232,11 +251,14 @@ static void write_report(const struct early *early, const struct ticket *ticket,
 static int recover_root(const struct early *early, const struct ticket *ticket, struct place *place,
                         struct recover_result *result)
 {
-    int err = recover(place, ticket, result, early->diag);
+    struct strings modules = {0};
+    list_needed(early, place->root, &modules);
+    int err = recover(place, ticket, &modules, result, early->diag);
+    masks_free(&modules);
     if (err < 0)
         diag_report(early->diag, DIAG_ERROR, "the recovery is not complete: %s", strerror(-err));
     diag_report(early->diag, DIAG_WARNING, "case %u, %s: %zu put back, %zu taken out",
-                ticket->case_number, applied_string(result->applied), result->summary.put_back,
+                result->case_number, applied_string(result->applied), result->summary.put_back,
                 result->summary.taken_out);
     if (ticket_masks_drivers(ticket) || result->applied == APPLIED_FAILED)
         mask(early, place);

@@ -7,6 +7,7 @@
 #ifndef BACKSTOP_AGENT_EARLY_H
 #define BACKSTOP_AGENT_EARLY_H
 
+#include "needs.h"
 #include "runstate.h"
 #include "ticket.h"
 
@@ -17,6 +18,7 @@ struct early {
     const char *run;    /* "/run" */
     const char *image;  /* where the initramfs keeps etc/backstop: "" */
     const char *sysctl; /* "/proc/sys" */
+    struct needs_source kernel;
     struct diag *diag;
 };
 
@@ -30,7 +32,9 @@ void early_top(const struct early *early);
 /*
  * `root` is mounted and not in use. Not a recovery boot: nothing. Else recover(), early.json, and
  * the masks are taken back but where the rung masks drivers, or the recovery failed: then the
- * drivers of the root's sets are masked as well.
+ * drivers of the root's sets are masked as well. What the root stands on, by
+ * etc/backstop/never-mask and as the kernel shows it, is neither masked nor taken out without a
+ * replacement.
  */
 void early_bottom(const struct early *early, const char *root);
 

@@ -4,11 +4,13 @@
  *   backstop-early top           before udev
  *   backstop-early bottom ROOT   the root is mounted on ROOT and not in use yet
  *   backstop-early figures ROOT  prints panic= and panic_on_oops= of the policy on ROOT
+ *   backstop-early needs         prints the modules that the running system's root stands on
  *
  * Options, before the word, for tests: --run DIR for /run, --image DIR for the initramfs's own
  * files, --sysctl DIR for /proc/sys, --stderr to report there instead of the kernel's log.
  *
- * Exit status: 0 whatever happened, since a boot goes on in any case; 2 for words that are none.
+ * Exit status: 0 whatever happened, since a boot goes on in any case, but for needs, which says a
+ * failure; 2 for words that are none.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 #include "config.h"
 #include "early.h"
+#include "masks.h"
 #include "verb.h"
 
 #define SELF_LIMIT_SECONDS 600u /* a recovery that hangs must not hang the boot */
@@ -53,6 +56,21 @@ static void print_figures(const char *root, struct diag *diag)
     printf("panic=%u\npanic_on_oops=%u\n", policy.panic_timeout, policy.panic_on_oops);
 }
 
+/* One a line, also of what the initramfs mounts for the root. */
+static int print_needs(const struct needs_source *kernel)
+{
+    struct strings modules = {0};
+    int err = needs_usual(&modules);
+    if (err == 0)
+        err = needs_probe(kernel, "/", &modules);
+    if (err == 0)
+        err = needs_probe(kernel, "/usr", &modules);
+    for (size_t i = 0; i < modules.count; i++)
+        puts(modules.items[i]);
+    masks_free(&modules);
+    return err < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
 static bool parse_options(int argc, char **argv, struct early *early, bool *to_stderr)
 {
     static const struct option options[] = {
@@ -81,7 +99,11 @@ static bool parse_options(int argc, char **argv, struct early *early, bool *to_s
 int main(int argc, char **argv)
 {
     struct diag diag;
-    struct early early = {.run = "/run", .image = "", .sysctl = "/proc/sys", .diag = &diag};
+    struct early early = {.run = "/run",
+                          .image = "",
+                          .sysctl = "/proc/sys",
+                          .kernel = {.sys = "/sys", .mounts = "/proc/self/mountinfo"},
+                          .diag = &diag};
     bool to_stderr = false, understood = parse_options(argc, argv, &early, &to_stderr);
     const char *word = optind < argc ? argv[optind] : "";
     int words = argc - optind;
@@ -91,6 +113,8 @@ int main(int argc, char **argv)
         print_figures(argv[optind + 1], &diag);
         return EXIT_OK;
     }
+    if (understood && words == 1 && strcmp(word, "needs") == 0)
+        return print_needs(&early.kernel);
     if (to_stderr)
         diag_to_stderr(&diag);
     else
@@ -101,7 +125,7 @@ int main(int argc, char **argv)
     } else if (understood && words == 2 && strcmp(word, "bottom") == 0) {
         early_bottom(&early, argv[optind + 1]);
     } else {
-        fputs("usage: backstop-early top | bottom ROOT | figures ROOT\n", stderr);
+        fputs("usage: backstop-early top | bottom ROOT | figures ROOT | needs\n", stderr);
         return EXIT_USAGE;
     }
     return EXIT_OK;

@@ -318,7 +318,7 @@ static int stage(struct exchange *exchange, struct move *move)
 /* A suspect that brings the machine down goes, even where nothing can be put in its place. */
 static void give_up_good(struct exchange *exchange, struct move *move, int err)
 {
-    if (!move->now) {
+    if (!move->now || move->must_stay) {
         move_fails(exchange, move, err, "the good version cannot be made");
         return;
     }
@@ -448,8 +448,85 @@ static int move_one(struct exchange *exchange, struct move *move)
     return fd < 0 ? fd : move_in(move, fd, name);
 }
 
+/* ---- flags that keep a file where it is ---- */
+
+/* The suspect's are taken from it until it lies in the quarantine. A directory that has them and
+ * stays keeps them: neither it nor what lies in it is changed. */
+static int unlock(const struct exchange *exchange, struct move *move)
+{
+    const char *name;
+    int fd = parent_open(place_of(exchange), move->path, &name);
+    if (fd < 0) /* an earlier move of the batch makes it; else the move says so */
+        return 0;
+    int err = io_flags_of(fd, "") ? -EPERM : 0;
+    if (err == 0 && move->now && move->now->flags) {
+        err = move_is_in_place(move) ? -EPERM : io_set_flags(fd, name, 0);
+        move->unlocked = err == 0;
+    }
+    close(fd);
+    return err;
+}
+
+/* In its place, the suspect or the good version: what was locked there is locked again. */
+static int lock_place(const struct exchange *exchange, const struct move *move)
+{
+    const char *name;
+    if (move->moved && (!move->good || move->good->type != ENTRY_FILE))
+        return 0;
+    int fd = parent_open(place_of(exchange), move->path, &name);
+    int err = fd < 0 ? fd : io_set_flags(fd, name, move->now->flags);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+static void lock_again(const struct exchange *exchange, struct move *move)
+{
+    char held[HELD_NAME_SIZE];
+    held_name(held, move->id, "");
+    int err = lock_place(exchange, move);
+    int kept = move->moved ? io_set_flags(move->yard->fd, held, move->now->flags) : 0;
+    err = err < 0 ? err : kept;
+    move->unlocked = false;
+    if (err < 0)
+        diag_report(exchange->diag, DIAG_ERROR,
+                    "%s: its attributes i and a (chattr) cannot be set again: %s", move->path,
+                    strerror(-err));
+}
+
+/* A set is one thing. */
+static void leave_set(struct exchange *exchange, const char *set_name)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        if (strcmp(move->set_name, set_name) == 0 && !move->error && move->action != PLAN_LEAVE)
+            move_fails(exchange, move, -ECANCELED, "another file of its set cannot be moved");
+    }
+}
+
+static void unlock_all(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        int err = move->error || move->action == PLAN_LEAVE ? 0 : unlock(exchange, move);
+        if (err == 0)
+            continue;
+        move_fails(exchange, move, err, "it, or its directory, cannot be changed (lsattr)");
+        leave_set(exchange, move->set_name);
+    }
+}
+
+/* After all moves, since one inode may have several of the names. */
+static void lock_all(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->count; i++)
+        if (exchange->moves[i].unlocked)
+            lock_again(exchange, &exchange->moves[i]);
+}
+
 void exchange_move(struct exchange *exchange)
 {
+    unlock_all(exchange);
     for (size_t i = 0; i < exchange->count; i++) {
         struct move *move = &exchange->moves[i];
         if (move->error || move->action == PLAN_LEAVE)
@@ -461,6 +538,7 @@ void exchange_move(struct exchange *exchange)
                        move->action == PLAN_TAKE_OUT ? "cannot be taken out"
                                                      : "the good version cannot be put back");
     }
+    lock_all(exchange);
 }
 
 static const char *hex_or_null(const struct entry *entry, char hex[2 * SHA256_SIZE + 1])

@@ -10,6 +10,10 @@
  *   exchange_finish      times of directories; each directory synced once
  * A cut anywhere leaves the old or the new file in place; held_settle() and the same steps again
  * end in the same state.
+ *
+ * Flags that forbid a rename (chattr's i and a) are taken from the suspects before the moves and
+ * set on them again after, and on a file that was put in the place of one. Where they cannot be
+ * taken, or a directory has them, the whole set stays as it is.
  */
 #ifndef BACKSTOP_AGENT_EXCHANGE_H
 #define BACKSTOP_AGENT_EXCHANGE_H
@@ -29,9 +33,11 @@ struct move {
     struct move
         *staged_twin; /* an earlier move of the batch whose good version it shares, or NULL */
     struct json_object *holds; /* of a tree: array of the paths in it, or NULL; borrowed */
+    bool must_stay;            /* not to be taken out with nothing to put in its place */
     /* the engine's own */
     const struct yard *yard;
     bool written_down, staged, moved;
+    bool unlocked;     /* its flags were taken from it, and are not set again yet */
     bool twin_refused; /* linking failed once: the next time it is copied */
     int error;         /* why it was not moved; 0: it was */
 };
@@ -61,7 +67,8 @@ bool move_is_in_place(const struct move *move);
 
 /* Each does what can be done, notes `error` in the moves that cannot go on, and reports them. */
 void exchange_write_down(struct exchange *exchange);
-/* A move whose good version cannot be made becomes PLAN_TAKE_OUT where a suspect stands there. */
+/* A move whose good version cannot be made becomes PLAN_TAKE_OUT where a suspect stands there that
+ * need not stay. */
 void exchange_stage(struct exchange *exchange);
 int exchange_barrier(struct exchange *exchange); /* 0 or -errno: then nothing may be moved */
 void exchange_move(struct exchange *exchange);

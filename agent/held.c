@@ -70,6 +70,22 @@ uint32_t held_last_id(const struct place *place, uint32_t case_number)
     return (uint32_t)last;
 }
 
+uint32_t held_last_case(const struct place *place)
+{
+    unsigned long last = 0;
+    int fd = place->state_fd < 0 ? -1 : open_in(place->state_fd, QUARANTINE_NAME, false);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        unsigned long number = strtoul(entry->d_name, NULL, 10);
+        last = number > last && number < UINT32_MAX ? number : last;
+    }
+    if (dir)
+        closedir(dir);
+    else if (fd >= 0)
+        close(fd);
+    return (uint32_t)last;
+}
+
 /* The part of `path` that is its directory; caller frees. */
 static char *directory_of(const char *path)
 {
@@ -305,6 +321,9 @@ int remove_tree(int dir_fd, const char *name)
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return -errno;
+    if (io_flags_of(dir_fd, name) && io_set_flags(dir_fd, name, 0) == 0 &&
+        unlinkat(dir_fd, name, 0) == 0)
+        return 0;
     int err = remove_within(dir_fd, name);
     if (err < 0)
         return err == -ENOTDIR ? -EPERM : err;
@@ -413,6 +432,38 @@ int held_settle(const struct place *place, int yard_fd, const struct remnant *re
     if (is_second_name(place, yard_fd, kept, remnant->path))
         return unlinkat(yard_fd, kept, 0) < 0 ? -errno : 0;
     return is_good_version(place, yard_fd, kept, remnant) ? remove_tree(yard_fd, kept) : 0;
+}
+
+int held_flags_again(const struct place *place, int yard_fd, const struct held *held)
+{
+    char kept[HELD_NAME_SIZE];
+    const char *name;
+    if (!held->flags || !held->inode)
+        return 0;
+    held_name(kept, held->id, "");
+    if (inode_at(yard_fd, kept) == held->inode)
+        return io_set_flags(yard_fd, kept, held->flags);
+    int fd = parent_open(place, held->path, &name), err = 0;
+    if (fd >= 0 && inode_at(fd, name) == held->inode)
+        err = io_set_flags(fd, name, held->flags);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+int held_place_flags_again(const struct place *place, int yard_fd, const struct held *held)
+{
+    char kept[HELD_NAME_SIZE];
+    const char *name;
+    held_name(kept, held->id, "");
+    if (!held->flags || !held->inode || inode_at(yard_fd, kept) != held->inode ||
+        !place_holds_bytes(place, held->path, held->replaced_by))
+        return 0;
+    int fd = parent_open(place, held->path, &name);
+    int err = fd < 0 ? fd : io_set_flags(fd, name, held->flags);
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 struct remnant held_remnant(const struct held *held)

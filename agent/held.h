@@ -43,6 +43,9 @@ int held_open_case(const struct place *place, uint32_t case_number, bool create)
 /* Highest id that a record of the case or a name in STATE_DIR/quarantine/CASE has; 0: none. */
 uint32_t held_last_id(const struct place *place, uint32_t case_number);
 
+/* Highest case that has a directory in STATE_DIR/quarantine; 0: none. */
+uint32_t held_last_case(const struct place *place);
+
 /* Opens the directory in which the suspect lies: fd or -errno. */
 int held_open_yard(const struct place *place, const struct held *held);
 /* Opens the directory of an absolute path, no symbolic links; *name is its last part. fd or -errno.
@@ -68,6 +71,12 @@ struct remnant held_remnant(const struct held *held);
  * -errno.
  */
 int held_settle(const struct place *place, int yard_fd, const struct remnant *remnant);
+
+/* Sets again the flags of a suspect that a cut kept from having them, in its place or in the yard.
+ * 0 or -errno. */
+int held_flags_again(const struct place *place, int yard_fd, const struct held *held);
+/* And on the good version that a recovery put in its place. 0 or -errno. */
+int held_place_flags_again(const struct place *place, int yard_fd, const struct held *held);
 
 /* Name in yard_fd under which the suspect lies now: "3", or while a restore is under way that of
  * the suspect it makes room for. False: it does not lie there. */

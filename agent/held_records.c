@@ -27,6 +27,18 @@ int held_state_from_string(const char *text)
 
 /* ---- one record ---- */
 
+/* As chattr(1) spells them. */
+static const char *flags_text(unsigned flags)
+{
+    static const char *const texts[] = {"", "i", "a", "ia"};
+    return texts[flags & (ENTRY_IMMUTABLE | ENTRY_APPEND)];
+}
+
+static unsigned flags_parse(const char *text)
+{
+    return (strchr(text, 'i') ? ENTRY_IMMUTABLE : 0u) | (strchr(text, 'a') ? ENTRY_APPEND : 0u);
+}
+
 static bool describe_entry(struct json_object *json, const struct entry *entry)
 {
     char type[2] = {entry->type, '\0'};
@@ -38,6 +50,7 @@ static bool describe_entry(struct json_object *json, const struct entry *entry)
            json_add_number(json, "inode", entry->inode) &&
            json_add_number(json, "mtime-ns", (uint64_t)entry->mtime_ns) &&
            json_add_text(json, "target", entry->target) &&
+           (!entry->flags || json_add_text(json, "flags", flags_text(entry->flags))) &&
            json_add_hex(json, "sha256", has_hash ? entry->sha256 : NULL, SHA256_SIZE) &&
            json_add_hex(json, "xattrs", entry->xattrs, entry->xattrs_size);
 }
@@ -134,6 +147,7 @@ static bool held_fill(struct held *held, struct json_object *json)
     if (!suspect || state < 0 || held->id == 0)
         return false;
     held->inode = (uint64_t)journal_number(suspect, "inode");
+    held->flags = flags_parse(journal_text(suspect, "flags"));
     held->size = (uint64_t)journal_number(suspect, "size");
     held->sha256 = text_or_null(suspect, "sha256");
     return path_is_plain(held->path) && path_is_plain(held->held_at) && held_at_is_ours(held);
@@ -161,6 +175,7 @@ int held_entry(const struct held *held, struct entry *entry)
         .mode = (uint32_t)journal_number(json, "mode"),
         .uid = (uint32_t)journal_number(json, "uid"),
         .gid = (uint32_t)journal_number(json, "gid"),
+        .flags = (uint8_t)held->flags,
         .size = held->size,
         .inode = held->inode,
         .mtime_ns = journal_number(json, "mtime-ns"),

@@ -8,6 +8,8 @@
  * lies there. A suspect that was never moved (power was cut before) has its record and nothing
  * lying there, and is not listed.
  *
+ * "flags" of a suspect: those of chattr(1) that forbid to move it, "i", "a" or "ia"; absent: none.
+ *
  * A line that is no record is kept as it stands, and hides no other.
  */
 #ifndef BACKSTOP_AGENT_HELD_RECORDS_H
@@ -34,6 +36,7 @@ struct held {
     bool in_place;       /* a directory whose owner, mode and attributes alone were put back */
     const char *from;    /* "recovery", or "restore": was displaced by a suspect that came back */
     uint32_t instead_of; /* with "restore": id of that suspect */
+    unsigned flags;      /* the suspect's: ENTRY_ */
     uint64_t inode;      /* the suspect's */
     const char *sha256, *replaced_by; /* hex or NULL */
     uint64_t size;

@@ -37,13 +37,18 @@ static bool hex8(const uint8_t *p, uint32_t *value)
     return true;
 }
 
-static bool same_path(const char *name, const char *path)
+struct visit {
+    image_visitor *visit;
+    void *user;
+};
+
+static bool visited(const struct visit *visit, const char *name)
 {
     if (strncmp(name, "./", 2) == 0)
         name += 2;
     while (*name == '/')
         name++;
-    return strcmp(name, path) == 0;
+    return visit->visit(name, visit->user);
 }
 
 static uint64_t aligned(uint64_t at)
@@ -51,11 +56,9 @@ static uint64_t aligned(uint64_t at)
     return (at + 3) & ~(uint64_t)3;
 }
 
-/* One uncompressed archive at *at, up to behind its trailer. 1 if it holds path, 0, -EBADMSG. */
-static int walk_newc(const uint8_t *image, size_t size, size_t *at, const char *path)
+/* One uncompressed archive at *at, up to behind its trailer. */
+static int walk_newc(const uint8_t *image, size_t size, size_t *at, const struct visit *visit)
 {
-    int found = 0;
-
     while (is_newc(image + *at, size - *at)) {
         const uint8_t *header = image + *at;
         const char *name = (const char *)header + NEWC_HEADER;
@@ -70,13 +73,14 @@ static int walk_newc(const uint8_t *image, size_t size, size_t *at, const char *
             return -EBADMSG;
         *at = next < size ? (size_t)next : size;
         if (strcmp(name, "TRAILER!!!") == 0)
-            return found;
-        found |= same_path(name, path);
+            return 0;
+        if (visited(visit, name))
+            return 1;
     }
     return -EBADMSG;
 }
 
-static int walk_rest(const uint8_t *bytes, size_t size, const char *path)
+static int walk_rest(const uint8_t *bytes, size_t size, const struct visit *visit)
 {
     struct archive *archive = archive_read_new();
     struct archive_entry *entry;
@@ -94,7 +98,7 @@ static int walk_rest(const uint8_t *bytes, size_t size, const char *path)
             const char *name = archive_entry_pathname(entry);
 
             result = result < 0 ? 0 : result;
-            if (name && same_path(name, path)) {
+            if (name && visited(visit, name)) {
                 result = 1;
                 break;
             }
@@ -106,8 +110,9 @@ static int walk_rest(const uint8_t *bytes, size_t size, const char *path)
     return result;
 }
 
-int image_holds(const uint8_t *image, size_t size, const char *path)
+int image_each(const uint8_t *image, size_t size, image_visitor *visitor, void *user)
 {
+    const struct visit visit = {.visit = visitor, .user = user};
     size_t at = 0;
     bool any = false;
 
@@ -119,15 +124,30 @@ int image_holds(const uint8_t *image, size_t size, const char *path)
         if (at == size)
             return any ? 0 : -EBADMSG;
         if (!is_newc(image + at, size - at))
-            return walk_rest(image + at, size - at, path);
-        found = walk_newc(image, size, &at, path);
+            return walk_rest(image + at, size - at, &visit);
+        found = walk_newc(image, size, &at, &visit);
         if (found)
             return found;
         any = true;
     }
 }
 
+static bool is_path(const char *name, void *user)
+{
+    return strcmp(name, user) == 0;
+}
+
+int image_holds(const uint8_t *image, size_t size, const char *path)
+{
+    return image_each(image, size, is_path, (void *)(uintptr_t)path);
+}
+
 int image_file_holds(int fd, const char *path)
+{
+    return image_file_each(fd, is_path, (void *)(uintptr_t)path);
+}
+
+int image_file_each(int fd, image_visitor *visit, void *user)
 {
     struct stat st;
     void *map;
@@ -140,7 +160,7 @@ int image_file_holds(int fd, const char *path)
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return -errno;
-    result = image_holds(map, (size_t)st.st_size, path);
+    result = image_each(map, (size_t)st.st_size, visit, user);
     munmap(map, (size_t)st.st_size);
     return result;
 }

@@ -221,6 +221,90 @@ uint32_t journal_last_id(const struct journal *journal, uint32_t case_number)
     return last > 0 && last < UINT32_MAX ? (uint32_t)last : 0;
 }
 
+static bool is_recovery(const struct json_object *record)
+{
+    return event_is(record, "intent") || event_is(record, "done");
+}
+
+static uint32_t ticket_case_of(const struct json_object *record)
+{
+    int64_t given = journal_number(record, "ticket-case");
+    return (uint32_t)(given ? given : journal_number(record, "case"));
+}
+
+/* No number of this kind goes down while the stage keeps its records; they wrap. */
+static bool is_later(uint32_t a, uint32_t b)
+{
+    return a != b && a - b < 0x80000000u;
+}
+
+static bool is_of_former_life(const struct json_object *record, const struct ticket *ticket)
+{
+    uint32_t boot = (uint32_t)journal_number(record, "boot");
+    return event_is(record, "uninstall") || event_is(record, "recount") ||
+           (boot && is_later(boot, ticket->number)) ||
+           (is_recovery(record) && is_later(ticket_case_of(record), ticket->case_number));
+}
+
+static bool ends_case_of(const struct json_object *record, const struct ticket *ticket)
+{
+    return event_is(record, "case-end") && ticket_case_of(record) == ticket->case_number;
+}
+
+/* First record that may be of the ticket's incident. The stage never opens a case again: one that
+ * ended and is open is another. */
+static size_t incident_begin(const struct journal *journal, const struct ticket *ticket)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < journal->count; i++)
+        if (is_of_former_life(journal->records[i], ticket) ||
+            ends_case_of(journal->records[i], ticket))
+            begin = i + 1;
+    return begin;
+}
+
+bool journal_case_ended(const struct journal *journal, const struct ticket *ticket)
+{
+    bool ended = false;
+    for (size_t i = 0; i < journal->count; i++)
+        ended = !is_of_former_life(journal->records[i], ticket) &&
+                (ended || ends_case_of(journal->records[i], ticket));
+    return ended;
+}
+
+bool journal_has_cases(const struct journal *journal)
+{
+    bool any = false;
+    for (size_t i = 0; i < journal->count; i++) {
+        const struct json_object *record = journal->records[i];
+        any = !event_is(record, "uninstall") && !event_is(record, "recount") &&
+              (any || is_recovery(record) || event_is(record, "case-end"));
+    }
+    return any;
+}
+
+static uint32_t highest_case(const struct place *place, const struct journal *journal)
+{
+    uint32_t highest = held_last_case(place);
+    for (size_t i = 0; i < journal->count; i++) {
+        int64_t number = journal_number(journal->records[i], "case");
+        if (number > highest && number < UINT32_MAX)
+            highest = (uint32_t)number;
+    }
+    return highest;
+}
+
+uint32_t incident_of(const struct place *place, const struct journal *journal,
+                     const struct ticket *ticket)
+{
+    uint32_t number = ticket->case_number;
+    for (size_t i = incident_begin(journal, ticket); i < journal->count; i++)
+        if (is_recovery(journal->records[i]) && ticket_case_of(journal->records[i]) == number)
+            return (uint32_t)journal_number(journal->records[i], "case");
+    uint32_t highest = highest_case(place, journal);
+    return number > highest ? number : highest + 1;
+}
+
 bool journal_case_acted(const struct journal *journal, uint32_t case_number)
 {
     for (size_t i = 0; i < journal->count; i++) {

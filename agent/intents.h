@@ -35,6 +35,23 @@ void intents_free(struct intents *intents);
 /* The pending item for path that may be used again, or NULL. */
 const struct intended *intents_find(const struct intents *intents, const char *path);
 
+/*
+ * The stage's case numbers begin anew where its records are lost (an installation after a removal,
+ * firmware and ESP replaced), and the journal does not: one number may be two incidents there. What
+ * was written before the stage last began anew, by all that the journal shows, is not of the
+ * incident of a ticket.
+ *
+ * The number under which journal and quarantine have the incident of the ticket: the ticket's own,
+ * or where that was another incident's, or higher ones were, a new one above all there are, which
+ * the records then give beside the ticket's ("ticket-case").
+ */
+uint32_t incident_of(const struct place *place, const struct journal *journal,
+                     const struct ticket *ticket);
+/* The end of the ticket's case is in the journal. */
+bool journal_case_ended(const struct journal *journal, const struct ticket *ticket);
+/* There are cases, and nothing that shows the stage to have begun anew since. */
+bool journal_has_cases(const struct journal *journal);
+
 /* Highest id that the journal names in the case; 0: none. */
 uint32_t journal_last_id(const struct journal *journal, uint32_t case_number);
 /* An earlier recovery of this case put something back or took something out. */

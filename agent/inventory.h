@@ -21,12 +21,18 @@
 
 enum entry_type { ENTRY_FILE = 'f', ENTRY_DIR = 'd', ENTRY_LINK = 'l', ENTRY_OTHER = 'o' };
 
+/* chattr(1)'s i and a: such a file, or one in such a directory, can be neither moved nor deleted.
+ */
+#define ENTRY_IMMUTABLE 1u
+#define ENTRY_APPEND 2u
+
 struct entry {
     char *path;
-    uint32_t set; /* index in the inventory's set_names */
-    char type;    /* enum entry_type; others (devices, sockets) are listed, never touched */
-    bool never;   /* on a never-touch list: listed, never touched, never read */
-    bool hashed;  /* sha256 (files) and xattrs (files, directories) are filled */
+    uint32_t set;  /* index in the inventory's set_names */
+    char type;     /* enum entry_type; others (devices, sockets) are listed, never touched */
+    bool never;    /* on a never-touch list: listed, never touched, never read */
+    bool hashed;   /* sha256 (files) and xattrs (files, directories) are filled */
+    uint8_t flags; /* ENTRY_IMMUTABLE, ENTRY_APPEND, as found; a manifest has none */
     uint32_t mode, uid, gid, nlink; /* mode: permission bits (07777) alone */
     uint64_t size, inode, dev;      /* size 0 for all but files; hard links share inode and dev */
     int64_t mtime_ns, ctime_ns;     /* ns since the epoch, compared for equality alone */

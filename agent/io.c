@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -412,4 +414,40 @@ int hex_parse(const char *text, uint8_t *out, size_t size)
         out[i] =
             (uint8_t)((hex_values[digits[2 * i]] - 1) << 4 | (hex_values[digits[2 * i + 1]] - 1));
     return 0;
+}
+
+unsigned io_flags_of(int dir_fd, const char *name)
+{
+    struct statx st;
+
+    if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name ? 0 : AT_EMPTY_PATH),
+              STATX_TYPE, &st) < 0)
+        return 0;
+    return (st.stx_attributes & STATX_ATTR_IMMUTABLE ? ENTRY_IMMUTABLE : 0u) |
+           (st.stx_attributes & STATX_ATTR_APPEND ? ENTRY_APPEND : 0u);
+}
+
+static int change_flags(int fd, unsigned flags)
+{
+    int now = 0, wanted;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &now) < 0)
+        return -errno;
+    wanted = now & ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
+    wanted |=
+        (flags & ENTRY_IMMUTABLE ? FS_IMMUTABLE_FL : 0) | (flags & ENTRY_APPEND ? FS_APPEND_FL : 0);
+    if (wanted == now)
+        return 0;
+    return ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int io_set_flags(int dir_fd, const char *name, unsigned flags)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), error;
+
+    if (fd < 0)
+        return -errno;
+    error = change_flags(fd, flags);
+    close(fd);
+    return error;
 }

@@ -35,6 +35,10 @@ int io_sha256_text(const void *bytes, size_t size, char text[SHA256_TEXT_SIZE]);
 int io_apply_attributes(int fd, const struct entry *entry);
 /* And times. */
 int io_apply_metadata(int fd, const struct entry *entry);
+/* The ENTRY_ flags of a file or directory; none where its file system has none, and of others. */
+unsigned io_flags_of(int dir_fd, const char *name);
+/* Gives it these of the ENTRY_ flags and takes the others from it; durable. 0 or -errno. */
+int io_set_flags(int dir_fd, const char *name, unsigned flags);
 /*
  * Packed xattrs of an open file (all namespaces readable), sorted by name; caller frees; NULL and
  * 0 where there are none or the file system has none. Each: name, NUL, length of the value as 4

@@ -31,7 +31,8 @@ static const struct verb verbs[] = {
      "what was taken out: CASE/ID; put it back, hand it out (release: DESTINATION), delete it "
      "(--yes)"},
     {"confirm", verb_confirm, 0,
-     "[--now] [--no-reboot] |\n          --start|--end|--deadline|--health|--return|--rebuilt",
+     "[--now] [--no-reboot] |\n          "
+     "--start|--end|--deadline|--health|--return|--to-rebuild|--rebuilt",
      "this boot is good (units call it); --return leaves safe mode where policy says return=hand"},
     {"install", verb_install, TAKES_JSON | TAKES_ROOT,
      "[--esp DIR] [--removable]\n          [--no-variables] [--if-possible|--if-needed]",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "io.h"
 #include "quarantine.h"
 #include "quarantine_item.h"
 
@@ -209,13 +210,19 @@ static int release_to(struct item *item, int dir_fd, const char *name, const cha
     int err = item_note(item, "release", "intent", 0, destination);
     if (err == 0)
         err = item_write_state(item, HELD_RELEASED);
+    if (err == 0 && item->held->flags)
+        err = io_set_flags(item->yard_fd, item->name, 0);
     if (err == 0)
         err = rename_keeping(item->yard_fd, item->name, dir_fd, name);
     if (err < 0) {
+        held_flags_again(item->place, item->yard_fd, item->held);
         item_write_state(item, HELD_HELD);
         return item_tell(item, err, destination, "the suspect cannot be moved there");
     }
-    err = item_sync(item, dir_fd);
+    err = item->held->flags ? io_set_flags(dir_fd, name, item->held->flags) : 0;
+    int synced = item_sync(item, dir_fd);
+    err = err < 0 ? item_tell(item, err, destination, "its flags (chattr) cannot be set again")
+                  : synced;
     return err < 0 ? err : item_note(item, "release", "done", 0, destination);
 }
 
@@ -260,6 +267,8 @@ static int release_finish(const struct item *item, const char *destination)
     const char *name;
     int dir_fd = open_destination(destination, &name);
     int err = dir_fd < 0 ? dir_fd : fsync(dir_fd) < 0 ? -errno : 0;
+    if (err == 0 && item->held->flags && inode_at(dir_fd, name) == item->held->inode)
+        err = io_set_flags(dir_fd, name, item->held->flags);
     if (dir_fd >= 0)
         close(dir_fd);
     if (err == 0 && item->yard_fd >= 0 && fsync(item->yard_fd) < 0)

@@ -58,6 +58,7 @@ static int entry_at(int dir_fd, const char *name, const char *path, struct entry
         .uid = st.st_uid,
         .gid = st.st_gid,
         .size = (uint64_t)st.st_size,
+        .flags = (uint8_t)io_flags_of(dir_fd, name),
         .inode = st.st_ino,
         .mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
     };
@@ -94,7 +95,12 @@ static int write_displaced(const struct item *item, const struct entry *entry, u
         .instead_of = item->held->id,
         .replaced_by = item->held->sha256,
     };
-    struct json_object *json = held_describe(&displaced, entry);
+    /* a cut may have come when they were taken from it already */
+    struct entry whole = *entry;
+    struct held *former = NULL;
+    if (records_find(item->records, id, &former) == 0 && former && former->inode == entry->inode)
+        whole.flags |= (uint8_t)former->flags;
+    struct json_object *json = held_describe(&displaced, &whole);
     free(held_at);
     int err = json ? records_put(item->records, json) : -ENOMEM;
     return err < 0 ? err : records_write(item->case_fd, item->records);
@@ -172,17 +178,45 @@ static int name_apart(const struct item *item, int dir_fd, const char *displaced
     return 0;
 }
 
+/* Flags that forbid a move are on neither of the two while they change places. */
+static int flags_off(const struct item *item, int dir_fd, const char *name)
+{
+    int err = item->held->flags ? io_set_flags(item->yard_fd, item->name, 0) : 0;
+    return err == 0 && io_flags_of(dir_fd, name) ? io_set_flags(dir_fd, name, 0) : err;
+}
+
+/* On the suspect, and on what it displaced, wherever a cut or a failure left them. */
+static int flags_on(const struct item *item)
+{
+    int err = held_flags_again(item->place, item->yard_fd, item->held);
+    for (size_t i = 0; i < item->records->count; i++) {
+        const struct held *other = item->records->items[i];
+        int one = other->instead_of == item->held->id
+                      ? held_flags_again(item->place, item->yard_fd, other)
+                      : 0;
+        err = one < 0 ? one : err;
+    }
+    return err < 0
+               ? item_tell(item, err, item->held->path, "its flags (chattr) cannot be set again")
+               : 0;
+}
+
 static int move_back(struct item *item, int dir_fd, const char *name, uint32_t displaced)
 {
     char displaced_name[HELD_NAME_SIZE];
     held_name(displaced_name, displaced, "");
-    int moved = displaced ? swap(item, dir_fd, name, displaced_name)
+    int moved = flags_off(item, dir_fd, name);
+    if (moved == 0)
+        moved = displaced ? swap(item, dir_fd, name, displaced_name)
                           : rename_keeping(item->yard_fd, item->name, dir_fd, name);
     if (moved < 0) {
+        flags_on(item);
         item_write_state(item, HELD_HELD);
         return item_tell(item, moved, item->held->path, "cannot be put back in its place");
     }
     int err = moved ? name_apart(item, dir_fd, displaced_name) : 0;
+    int flags = flags_on(item);
+    err = err < 0 ? err : flags;
     int synced = item_sync(item, dir_fd);
     return err < 0 ? err : synced;
 }
@@ -289,7 +323,10 @@ static int restore_again(struct item *item)
         return err;
     struct earlier earlier = earlier_restore(item, &journal);
     journal_free(&journal);
-    return earlier.cut ? item_note(item, "restore", "done", earlier.displaced, NULL) : 0;
+    if (!earlier.cut)
+        return 0;
+    err = flags_on(item);
+    return err < 0 ? err : item_note(item, "restore", "done", earlier.displaced, NULL);
 }
 
 static int restore_held(struct item *item)

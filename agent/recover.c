@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "changes.h"
 #include "intents.h"
+#include "json.h"
 #include "recover.h"
 #include "reserve.h"
 #include "suspects.h"
@@ -13,7 +14,10 @@
 struct recovery {
     struct place place; /* the caller's, with the state directory open */
     bool opened_state;
-    const struct ticket *ticket;
+    const struct ticket *ticket; /* the caller's, with the incident's number for its case */
+    struct ticket renumbered;
+    uint32_t ticket_case;
+    const struct strings *needed;
     struct diag *diag;
     struct journal journal;
     struct intents intents;
@@ -49,6 +53,9 @@ static int recovery_open(struct recovery *recovery)
     int err = open_state(recovery);
     if (err == 0)
         err = journal_read(&recovery->place, &recovery->journal, recovery->diag);
+    if (err == 0)
+        recovery->renumbered.case_number =
+            incident_of(&recovery->place, &recovery->journal, recovery->ticket);
     if (err == 0)
         err = intents_load(&recovery->journal, &recovery->intents);
     if (err == 0)
@@ -137,6 +144,10 @@ static int settle_one(struct recovery *recovery, struct intended *item)
         return yard_fd == -ENOENT ? 0 : yard_fd;
     if (!held || held->state == HELD_HELD)
         err = held_settle(&recovery->place, yard_fd, &remnant);
+    if (err == 0 && held && held->state == HELD_HELD)
+        err = held_flags_again(&recovery->place, yard_fd, held);
+    if (err == 0 && held && held->state == HELD_HELD)
+        err = held_place_flags_again(&recovery->place, yard_fd, held);
     item->taken = name_exists(yard_fd, item->id);
     close(yard_fd);
     if (err == 0 && lost && item->taken)
@@ -215,6 +226,8 @@ static int made_before(struct recovery *recovery)
 /* Gives up the reserve where room is lacking. Takes ownership of record. */
 static int append(struct recovery *recovery, struct json_object *record, int64_t *seq)
 {
+    if (recovery->ticket_case != recovery->ticket->case_number)
+        record = json_whole(json_add_number(record, "ticket-case", recovery->ticket_case), record);
     if (!record)
         return -ENOMEM;
     json_object_get(record);
@@ -380,9 +393,9 @@ static int probe_once(struct recovery *recovery)
     int err =
         changes_probe(&recovery->place, &recovery->sets, good, &recovery->changes, recovery->diag);
     if (err == 0)
-        err =
-            suspects_find(&recovery->place, &recovery->sets, recovery->history, &recovery->changes,
-                          (enum rung)recovery->ticket->rung, &recovery->suspects, recovery->diag);
+        err = suspects_find(&recovery->place, &recovery->sets, recovery->history,
+                            &recovery->changes, recovery->needed, (enum rung)recovery->ticket->rung,
+                            &recovery->suspects, recovery->diag);
     if (err < 0)
         diag_report(recovery->diag, DIAG_ERROR, "what changed cannot be told: %s", strerror(-err));
     return err;
@@ -486,9 +499,11 @@ static int recover_with_history(struct recovery *recovery)
         return err;
     if (recovery->suspects.count > 0)
         return apply(recovery);
+    const struct plan_summary *summary = &recovery->suspects.summary;
     return finish_without_moves(
-        recovery, recovery->suspects.summary.beyond_help > 0
+        recovery, summary->beyond_help > 0
                       ? "what changed cannot be put back: no good version of it is left"
+                  : summary->stays > 0 ? "what changed has to stay: the root stands on it"
                   : recovery->suspects.left
                       ? "nothing is known to have changed since the last good generation"
                       : "every file of the sets is as in the last good generation, or is never "
@@ -508,10 +523,13 @@ static int recover_opened(struct recovery *recovery)
                   NULL);
 }
 
-int recover(const struct place *place, const struct ticket *ticket, struct recover_result *result,
-            struct diag *diag)
+int recover(const struct place *place, const struct ticket *ticket, const struct strings *needed,
+            struct recover_result *result, struct diag *diag)
 {
-    struct recovery recovery = {.place = *place, .ticket = ticket, .diag = diag};
+    struct recovery recovery = {.place = *place, .needed = needed, .diag = diag};
+    recovery.renumbered = *ticket;
+    recovery.ticket = &recovery.renumbered;
+    recovery.ticket_case = ticket->case_number;
     recovery.exchange = (struct exchange){
         .yards.place = &recovery.place, .diag = diag, .boot = ticket->number, .from = "recovery"};
     int err = recovery_open(&recovery);
@@ -520,11 +538,12 @@ int recover(const struct place *place, const struct ticket *ticket, struct recov
     enum applied stands = what_stands(&recovery);
     bool failed = err < 0 && stands != APPLIED_PUT_BACK;
     *result = (struct recover_result){
+        .case_number = recovery.ticket->case_number,
         .applied = failed ? APPLIED_FAILED : stands,
         .summary = recovery.suspects.summary,
         .suspects = recovery.suspects.files,
         .rebuild_initramfs = image_is_touched(&recovery.suspects) ||
-                             journal_rebuild_due(&recovery.journal, ticket->case_number),
+                             journal_rebuild_due(&recovery.journal, recovery.ticket->case_number),
     };
     recovery_close(&recovery);
     return err;

@@ -12,6 +12,7 @@
 #include "json.h"
 #include "lost.h"
 #include "quarantine.h"
+#include "rebuild.h"
 #include "vars.h"
 
 /* ---- probe ---- */
@@ -130,6 +131,21 @@ static int probe_lost(const struct place *place, const struct journal *journal,
     return 0;
 }
 
+static int probe_images(const struct place *place, const struct journal *journal,
+                        struct status *status)
+{
+    struct due_images left = {0};
+    int error = rebuild_left(place, journal, &left);
+
+    status->images_left = left.count;
+    if (left.count) {
+        snprintf(status->image_kernel, sizeof status->image_kernel, "%s", left.items[0].release);
+        snprintf(status->image_module, sizeof status->image_module, "%s", left.items[0].missing);
+    }
+    due_images_free(&left);
+    return error;
+}
+
 static int probe_journal(const struct place *place, struct status *status, struct diag *diag)
 {
     struct journal journal = {0};
@@ -140,6 +156,8 @@ static int probe_journal(const struct place *place, struct status *status, struc
     status_case_of(&journal, &status->last);
     status->journal_broken_line = journal.broken_line;
     error = probe_lost(place, &journal, status);
+    if (!error)
+        error = probe_images(place, &journal, status);
     journal_free(&journal);
     return error;
 }
@@ -228,7 +246,8 @@ static bool is_away_from_normal(const struct status *status)
 
 bool status_wants_attention(const struct status *status)
 {
-    return is_away_from_normal(status) || (status->live && status->lost > 0);
+    return is_away_from_normal(status) ||
+           (status->live && (status->lost > 0 || status->images_left > 0));
 }
 
 /* ---- words ---- */
@@ -286,7 +305,7 @@ static void print_code(const struct status *status, FILE *out)
     char code[SHORT_CODE_SIZE];
 
     if (status->boot.ticket_state == RECORD_VALID &&
-        status->boot.ticket.case_number == last->number) {
+        this_boot_case(&status->boot) == last->number) {
         ticket_short_code(&status->boot.ticket, code);
         fprintf(out, "Case:   %u (%s), boot %u", last->number, code, last->boot);
     } else {
@@ -359,7 +378,7 @@ static void print_ticket_case(const struct status *status, FILE *out)
     char text[256], code[SHORT_CODE_SIZE];
 
     ticket_short_code(&status->boot.ticket, code);
-    fprintf(out, "Case:   %u (%s)\n", status->boot.ticket.case_number, code);
+    fprintf(out, "Case:   %u (%s)\n", this_boot_case(&status->boot), code);
     banner_cause(&status->boot, text, sizeof text);
     fprintf(out, "Why:    %s\n", text);
     banner_deed(&status->boot, text, sizeof text);
@@ -376,6 +395,19 @@ static void print_lost(const struct status *status, FILE *out)
     else
         fputs(" is", out);
     fputs(" not there, and no good version is left\n", out);
+}
+
+static void print_images(const struct status *status, FILE *out)
+{
+    if (!status->images_left)
+        return;
+    fprintf(out,
+            "Image:  /boot/" REBUILD_IMAGE_PREFIX "%s was left as it is: it holds the module %s, "
+            "which /lib/modules/%s has not. Install that again, then update-initramfs -u -k %s",
+            status->image_kernel, status->image_module, status->image_kernel, status->image_kernel);
+    if (status->images_left > 1)
+        fprintf(out, "; and %zu more", status->images_left - 1);
+    fputc('\n', out);
 }
 
 static void print_next(const struct status *status, FILE *out)
@@ -404,11 +436,12 @@ void status_print(const struct status *status, FILE *out)
     bool open_case = boot->ticket_state == RECORD_VALID && boot->mode != MODE_NORMAL;
 
     print_state(status, out);
-    if (open_case && boot->ticket.case_number != status->last.number)
+    if (open_case && this_boot_case(boot) != status->last.number)
         print_ticket_case(status, out);
     else if (status->last.number)
         print_case(status, out);
     print_lost(status, out);
+    print_images(status, out);
     print_next(status, out);
     print_good(status, out);
     if (status->journal_broken_line)
@@ -460,7 +493,7 @@ static struct json_object *boot_json(const struct status *status)
     ticket_short_code(&boot->ticket, code);
     json_add_number(object, "number", boot->ticket.number);
     json_add_number(object, "failures", boot->ticket.failures);
-    json_add_number(object, "case", boot->ticket.case_number);
+    json_add_number(object, "case", this_boot_case(boot));
     json_add_text(object, "code", code);
     json_add_text(object, "rung", rung_string((enum rung)boot->ticket.rung));
     json_add_text(object, "stance", stance_string((enum stance)boot->ticket.stance));
@@ -487,6 +520,7 @@ struct json_object *status_json(const struct status *status)
         json_add_text(object, "lost-set", status->lost_set);
         json_add_text(object, "lost-path", status->lost_path);
     }
+    json_add_number(object, "images-left", status->images_left);
     json_add_number(object, "journal-broken-line", status->journal_broken_line);
     return object;
 }

@@ -41,6 +41,9 @@ struct status {
     /* that a recovery left without a good version, with nothing there since: without protection */
     size_t lost;
     char lost_set[64], lost_path[256]; /* of the first */
+    /* initramfs images that were not made anew after a recovery, and still could not be */
+    size_t images_left;
+    char image_kernel[64], image_module[64]; /* of the first */
     size_t journal_broken_line;
     bool receipt_good; /* this boot has proved good */
 };

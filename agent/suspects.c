@@ -21,6 +21,7 @@ struct finding {
     const struct place *place;
     struct good_history *history;
     struct changes *changes;
+    const struct strings *needed;
     struct strings unmounted;
     struct plan_change *rows;
     enum plan_action *actions;
@@ -83,6 +84,7 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
         .doubt = (uint8_t)change->doubt,
         .never = change->never || is_other(change->now) || is_other(change->good) || away ||
                  is_back(finding, change, good),
+        .needed = needs_file(finding->place, finding->needed, path),
     };
 }
 
@@ -265,6 +267,7 @@ static void move_add(struct finding *finding, size_t i)
         .good = put_back ? good : NULL,
         .generation = put_back ? good_history_generation(finding->history, good) : 0,
         .holds = tree ? tree_holds(finding, i) : NULL,
+        .must_stay = change_must_stay(&finding->rows[i]) != 0,
     };
 }
 
@@ -364,12 +367,25 @@ static int make_room(struct finding *finding)
                : -ENOMEM;
 }
 
+static void report_stays(const struct finding *finding)
+{
+    for (size_t i = 0; finding->suspects->summary.stays > 0 && i < finding->changes->count; i++) {
+        const struct plan_change *row = &finding->rows[i];
+        if (finding->actions[i] == PLAN_LEAVE && change_must_stay(row) && !row->never &&
+            !row->doubt && !row->has_good && row->kind != CHANGE_GONE)
+            diag_report(finding->diag, DIAG_WARNING,
+                        "%s: it stays, with nothing to replace it: the root needs this module",
+                        change_path(&finding->changes->items[i]));
+    }
+}
+
 static int find_all(struct finding *finding, const struct sets *sets, enum rung rung)
 {
     size_t count = finding->changes->count;
     for (size_t i = 0; i < count; i++)
         row_fill(finding, sets, i);
     plan(rung, finding->rows, count, finding->actions, &finding->suspects->summary);
+    report_stays(finding);
     for (size_t i = 0; i < count; i++)
         if (is_tree(finding, i))
             tree_settle(finding, i);
@@ -387,12 +403,16 @@ static int find_all(struct finding *finding, const struct sets *sets, enum rung 
 }
 
 int suspects_find(const struct place *place, const struct sets *sets, struct good_history *history,
-                  struct changes *changes, enum rung rung, struct suspects *suspects,
-                  struct diag *diag)
+                  struct changes *changes, const struct strings *needed, enum rung rung,
+                  struct suspects *suspects, struct diag *diag)
 {
     struct suspects found = {0};
-    struct finding finding = {
-        .place = place, .history = history, .changes = changes, .suspects = &found, .diag = diag};
+    struct finding finding = {.place = place,
+                              .history = history,
+                              .changes = changes,
+                              .needed = needed,
+                              .suspects = &found,
+                              .diag = diag};
     int err = make_room(&finding);
     if (err == 0)
         err = find_all(&finding, sets, rung);

@@ -10,6 +10,7 @@
 #include "changes.h"
 #include "exchange.h"
 #include "good.h"
+#include "needs.h"
 
 struct suspects {
     struct move *moves; /* by path; case and id are for the caller to give */
@@ -24,10 +25,10 @@ struct suspects {
 };
 
 /* `changes` stays the owner of what the moves point to; suspects that had not been read are now
- * (their hashes go into the journal). 0 or -errno. */
+ * (their hashes go into the journal). `needed` NULL: nothing is known. 0 or -errno. */
 int suspects_find(const struct place *place, const struct sets *sets, struct good_history *history,
-                  struct changes *changes, enum rung rung, struct suspects *suspects,
-                  struct diag *diag);
+                  struct changes *changes, const struct strings *needed, enum rung rung,
+                  struct suspects *suspects, struct diag *diag);
 void suspects_free(struct suspects *suspects);
 
 #endif

@@ -50,6 +50,14 @@ void this_boot_probe(const char *run_dir, struct this_boot *boot)
     boot->mode = this_boot_mode(boot->ticket_state, &boot->ticket, &boot->early);
 }
 
+uint32_t this_boot_case(const struct this_boot *boot)
+{
+    bool told =
+        boot->early.present && boot->early.number == boot->ticket.number && boot->early.case_number;
+
+    return told ? boot->early.case_number : boot->ticket.case_number;
+}
+
 int this_boot_note_receipt(const char *run_dir, const struct receipt *receipt)
 {
     uint8_t bytes[RECEIPT_SIZE];

@@ -29,6 +29,8 @@ void this_boot_probe(const char *run_dir, struct this_boot *boot);
 /* The rule alone: early userspace's word where it is about this boot, else the ticket's. Pure. */
 enum mode this_boot_mode(enum record_state ticket_state, const struct ticket *ticket,
                          const struct early_report *early);
+/* The number that journal and quarantine have for this boot's case (intents.h). */
+uint32_t this_boot_case(const struct this_boot *boot);
 /* Notes in the run directory what was receipted. 0 or -errno. */
 int this_boot_note_receipt(const char *run_dir, const struct receipt *receipt);
 

@@ -25,6 +25,7 @@ enum task {
     TASK_DEADLINE,
     TASK_HEALTH,
     TASK_RETURN,
+    TASK_TO_REBUILD,
     TASK_REBUILT
 };
 
@@ -41,6 +42,7 @@ static bool parse_words(int argc, char **argv, struct confirm_words *words, stru
         {"deadline", no_argument, NULL, TASK_DEADLINE},
         {"health", no_argument, NULL, TASK_HEALTH},
         {"return", no_argument, NULL, TASK_RETURN},
+        {"to-rebuild", no_argument, NULL, TASK_TO_REBUILD},
         {"rebuilt", no_argument, NULL, TASK_REBUILT},
         {"now", no_argument, NULL, 'n'},
         {"no-reboot", no_argument, NULL, 'r'},
@@ -206,6 +208,22 @@ static int ask_return(struct confirm *confirm)
     return error;
 }
 
+/* Prints the kernels whose images are to be made anew, or notes that they were. */
+static int rebuild(struct confirm *confirm, bool done)
+{
+    const struct needs_source kernel = {.sys = "/sys", .mounts = "/proc/self/mountinfo"};
+    struct due_images due = {0};
+    int error = rebuild_probe(confirm->place, &kernel, &due, done ? NULL : confirm->diag);
+
+    for (size_t i = 0; !error && !done && i < due.count; i++)
+        if (!due.items[i].missing)
+            puts(due.items[i].release);
+    if (!error && done)
+        error = confirm_rebuilt(confirm, &due);
+    due_images_free(&due);
+    return error;
+}
+
 static int run_task(struct confirm *confirm, const struct confirm_words *words)
 {
     switch (words->task) {
@@ -221,8 +239,10 @@ static int run_task(struct confirm *confirm, const struct confirm_words *words)
         return health(confirm);
     case TASK_RETURN:
         return ask_return(confirm);
+    case TASK_TO_REBUILD:
+        return rebuild(confirm, false);
     case TASK_REBUILT:
-        return confirm_rebuilt(confirm);
+        return rebuild(confirm, true);
     }
     return -EINVAL;
 }
@@ -245,7 +265,7 @@ int verb_confirm(int argc, char **argv, struct diag *diag)
         diag_report(diag, DIAG_ERROR, "/: %s", strerror(-error));
         return EXIT_FAILED;
     }
-    if (words.task == TASK_REBUILT)
+    if (words.task == TASK_REBUILT || words.task == TASK_TO_REBUILD)
         place_open_state(&place, true);
     confirm_open(&confirm, &place, RUN_DIR, diag);
     error = run_task(&confirm, &words);

@@ -265,6 +265,8 @@ static void fill_entry(struct entry *entry, const struct statx *st)
     entry->dev = makedev(st->stx_dev_major, st->stx_dev_minor);
     entry->mtime_ns = ns_of(st->stx_mtime);
     entry->ctime_ns = ns_of(st->stx_ctime);
+    entry->flags = (uint8_t)((st->stx_attributes & STATX_ATTR_IMMUTABLE ? ENTRY_IMMUTABLE : 0u) |
+                             (st->stx_attributes & STATX_ATTR_APPEND ? ENTRY_APPEND : 0u));
 }
 
 static int read_target(struct walk *walk, int fd, const char *name, struct entry *entry)

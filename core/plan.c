@@ -40,6 +40,11 @@ static enum plan_action action_for(const struct plan_change *change)
     return change->kind == CHANGE_ALTERED ? PLAN_TAKE_OUT : PLAN_LEAVE;
 }
 
+int change_must_stay(const struct plan_change *change)
+{
+    return change->needed;
+}
+
 static void summary_add(struct plan_summary *summary, const struct plan_change *change,
                         enum plan_action action)
 {
@@ -65,10 +70,15 @@ void plan(enum rung rung, const struct plan_change *changes, size_t count,
     summary->taken_out = 0;
     summary->unprotected = 0;
     summary->beyond_help = 0;
+    summary->stays = 0;
     for (size_t i = 0; i < count; i++) {
         actions[i] = PLAN_LEAVE;
         if (!change_is_suspect(rung, &changes[i], changes, count))
             continue;
+        if (action_for(&changes[i]) == PLAN_TAKE_OUT && change_must_stay(&changes[i])) {
+            summary->stays++;
+            continue;
+        }
         actions[i] = action_for(&changes[i]);
         summary_add(summary, &changes[i], actions[i]);
     }

@@ -39,6 +39,7 @@ struct plan_change {
     uint8_t has_good;  /* 1: an intact good version is in the store */
     uint8_t never;     /* 1: on the set's never-touch list */
     uint8_t doubt;     /* enum change_doubt */
+    uint8_t needed;    /* 1: a kernel module that the root stands on */
 };
 
 enum plan_action {
@@ -52,7 +53,12 @@ struct plan_summary {
     size_t taken_out;
     size_t unprotected; /* altered, but no good version left: that part is without protection */
     size_t beyond_help; /* gone, and no good version left */
+    size_t stays;       /* to be taken out, but that may not be: change_must_stay() */
 };
+
+/* With nothing to put in its place it stays, suspect or not: without it a machine may not find its
+ * root again. */
+int change_must_stay(const struct plan_change *change);
 
 /* Fills actions[count]. Rungs below RUNG_TARGETED leave everything. */
 void plan(enum rung rung, const struct plan_change *changes, size_t count,

@@ -145,7 +145,7 @@ static double time_recovery(const char *where)
     if (place_open(&place, world.root) < 0)
         abort();
     double start = now();
-    if (recover(&place, &ticket, &result, NULL) < 0 || result.summary.put_back != FILES)
+    if (recover(&place, &ticket, NULL, &result, NULL) < 0 || result.summary.put_back != FILES)
         abort();
     double took = now() - start;
     place_close(&place);
@@ -181,7 +181,7 @@ static double time_exchange(const char *where)
     world_open(&world, &place);
     if (sets_load(&place, &sets, NULL) < 0 || good_history_load(&place, &history, NULL) < 0 ||
         changes_probe(&place, &sets, good_history_newest(history), &changes, NULL) < 0 ||
-        suspects_find(&place, &sets, history, &changes, RUNG_ALL, &suspects, NULL) < 0)
+        suspects_find(&place, &sets, history, &changes, NULL, RUNG_ALL, &suspects, NULL) < 0)
         abort();
     for (uint32_t i = 0; i < suspects.count; i++) {
         suspects.moves[i].case_number = 1;

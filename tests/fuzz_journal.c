@@ -29,6 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         journal_last_id(&journal, 7);
         journal_case_acted(&journal, 7);
         journal_rebuild_due(&journal, 7);
+        journal_has_cases(&journal);
+        journal_case_ended(&journal, &(struct ticket){.number = 9, .case_number = 7});
+        incident_of(&(struct place){.root_fd = -1, .state_fd = -1}, &journal,
+                    &(struct ticket){.number = 9, .case_number = 7});
         journal_free(&journal);
     }
     free(text);

@@ -615,8 +615,50 @@ static void a_receipt_of_another_number_does_not_count(void **state)
     assert_int_equal(written.receipt.outcome, OUTCOME_CLEAN);
 }
 
+static void counting_that_began_anew_is_in_the_journal(void **state)
+{
+    static const struct {
+        uint8_t reason;
+        uint32_t case_number;
+        const char *before; /* event */
+        bool noted;
+    } rows[] = {
+        {REASON_FIRST_BOOT, 0, "intent", true},   {REASON_LEDGER_LOST, 0, "case-end", true},
+        {REASON_LEDGER_LOST, 1, "intent", false}, {REASON_NONE, 0, "intent", false},
+        {REASON_FIRST_BOOT, 0, "good", false},    {REASON_FIRST_BOOT, 0, "recount", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct ticket ticket = {.number = 1,
+                                .case_number = rows[i].case_number,
+                                .last_reason = rows[i].reason,
+                                .stored = STORED_NVRAM};
+        uint8_t bytes[TICKET_SIZE];
+        struct confirm confirm;
+        struct journal journal = {0};
+
+        assert_int_equal(place_open_state(&place, true), 0);
+        assert_int_equal(journal_append(&place, journal_record(rows[i].before, 9, 1, "")), 0);
+        ticket_encode(&ticket, bytes);
+        fake_put(ours, TICKET_VARIABLE, bytes, sizeof bytes, VAR_BS | VAR_RT);
+        confirm = open_confirm();
+        assert_int_equal(confirm_start(&confirm), 0);
+        assert_int_equal(journal_read(&place, &journal, NULL), 0);
+        assert_int_equal(journal.count, rows[i].noted ? 2 : 1);
+        if (rows[i].noted)
+            assert_string_equal(journal_text(journal.records[1], "event"), "recount");
+        journal_free(&journal);
+        assert_int_equal(unlinkat(place.state_fd, JOURNAL_NAME, 0), 0);
+    }
+}
+
 static void a_rebuild_is_in_the_journal(void **state)
 {
+    char a[] = "6.1-a", b[] = "6.1-b", zfs[] = "zfs";
+    struct due_image images[] = {{.release = a}, {.release = b, .missing = zfs}};
+    const struct due_images due = {.items = images, .count = 2};
+    struct due_images left = {0};
     struct journal journal = {0};
     struct confirm confirm;
 
@@ -624,10 +666,15 @@ static void a_rebuild_is_in_the_journal(void **state)
     assert_int_equal(place_open_state(&place, true), 0);
     put_ticket(SAFE);
     confirm = open_confirm();
-    assert_int_equal(confirm_rebuilt(&confirm), 0);
+    assert_int_equal(confirm_rebuilt(&confirm, &due), 0);
     assert_int_equal(journal_read(&place, &journal, NULL), 0);
     assert_int_equal(journal.count, 1);
     assert_string_equal(journal_text(journal.records[0], "event"), "rebuild");
+    assert_int_equal(rebuild_left(&place, &journal, &left), 0);
+    assert_int_equal(left.count, 1);
+    assert_string_equal(left.items[0].release, "6.1-b");
+    assert_string_equal(left.items[0].missing, "zfs");
+    due_images_free(&left);
     assert_int_equal(journal_number(journal.records[0], "boot"), 9);
     assert_int_equal(journal_number(journal.records[0], "case"), 2);
     journal_free(&journal);
@@ -808,6 +855,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(there_is_nothing_to_leave_in_normal_mode, begin, end),
         cmocka_unit_test_setup_teardown(a_receipt_of_another_number_does_not_count, begin, end),
         cmocka_unit_test_setup_teardown(a_rebuild_is_in_the_journal, begin, end),
+        cmocka_unit_test_setup_teardown(counting_that_began_anew_is_in_the_journal, begin, end),
         cmocka_unit_test_setup_teardown(the_end_of_a_case, begin, end),
         cmocka_unit_test_setup_teardown(a_case_does_not_end_without_a_receipt, begin, end),
         cmocka_unit_test_setup_teardown(a_generation_is_in_the_journal_and_a_healthy_boot_is_not,

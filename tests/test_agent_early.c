@@ -13,7 +13,7 @@
 
 struct machine {
     struct world world; /* root, and in it /run, /image and /sysctl of the initramfs */
-    char run[160], image[160], sysctl[160];
+    char run[160], image[160], sysctl[160], sys[160], mounts[160];
     const char *efivars; /* of the whole program: libefivar looks for it once, before main() */
     struct early early;
 };
@@ -93,8 +93,12 @@ static int setup(void **state)
     snprintf(machine->image, sizeof machine->image, "%s/image", world->root);
     snprintf(machine->sysctl, sizeof machine->sysctl, "%s/sysctl", world->root);
     machine->efivars = getenv("EFIVARFS_PATH");
-    machine->early =
-        (struct early){.run = machine->run, .image = machine->image, .sysctl = machine->sysctl};
+    snprintf(machine->sys, sizeof machine->sys, "%s/sys", world->root);
+    snprintf(machine->mounts, sizeof machine->mounts, "%s/mountinfo", world->root);
+    machine->early = (struct early){.run = machine->run,
+                                    .image = machine->image,
+                                    .sysctl = machine->sysctl,
+                                    .kernel = {.sys = machine->sys, .mounts = machine->mounts}};
     *state = machine;
     return 0;
 }
@@ -361,6 +365,24 @@ static void names_of_modules_are_told_from_others(void **state)
     masks_free(&names);
 }
 
+/* Its file system is of a module of a set, which the list in the image does not have. */
+static void what_the_root_is_on_is_neither_masked_nor_taken_out(void **state)
+{
+    struct machine *machine = *state;
+    struct ticket ticket = ticket_of(RUNG_DRIVERS_OFF, STANCE_RECOVERY, 5);
+    char line[400];
+    snprintf(line, sizeof line, "20 1 0:30 / %s rw - acmefs pool rw\n", machine->world.root);
+    world_file(&machine->world, "/mountinfo", line, 0644);
+    world_file(&machine->world, "/built/acmefs.ko", "new\n", 0644);
+    world_file(&machine->world, "/built/suspect.ko", "new\n", 0644);
+    early_bottom_with(&machine->early, machine->world.root, &ticket);
+    assert_true(world_has(&machine->world, "/built/acmefs.ko"));
+    assert_false(world_has(&machine->world, "/built/suspect.ko"));
+    const char *masked = world_text(&machine->world, "/run/backstop/masked");
+    assert_non_null(strstr(masked, "dkms_thing"));
+    assert_null(strstr(masked, "acmefs"));
+}
+
 #define WITH_MACHINE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 /* Starts the program again in an environment of its own, and cleans up after it. */
@@ -401,6 +423,7 @@ int main(int argc, char **argv)
         WITH_MACHINE(state_directory_gone_is_nothing_to_do),
         WITH_MACHINE(boots_that_never_came_here_put_nothing_back),
         WITH_MACHINE(probation_reports_itself),
+        WITH_MACHINE(what_the_root_is_on_is_neither_masked_nor_taken_out),
         WITH_MACHINE(a_read_only_root_is_opened_and_closed_again),
         cmocka_unit_test(names_of_modules_are_told_from_others),
     };

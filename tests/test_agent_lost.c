@@ -77,7 +77,7 @@ static struct recover_result recover_here(void)
                             .first_reason = REASON_FAILED_CRASH};
     struct recover_result result;
 
-    assert_int_equal(recover(&place, &ticket, &result, NULL), 0);
+    assert_int_equal(recover(&place, &ticket, NULL, &result, NULL), 0);
     return result;
 }
 

@@ -1,9 +1,12 @@
 /*
  * Recovery: what is put back, what is kept, and that a cut anywhere changes nothing of that.
  */
+#include <signal.h>
+#include <sys/resource.h>
 #include "check.h"
 #include "cut.h"
 #include "every_change.h"
+#include "masks.h"
 #include "quarantine.h"
 #include "recover.h"
 #include "journal.h"
@@ -38,7 +41,7 @@ static int recover_world(const struct world *world, enum rung rung, struct recov
     struct ticket ticket = ticket_at(rung);
     if (place_open(&place, world->root) < 0)
         abort();
-    int err = recover(&place, &ticket, result, NULL);
+    int err = recover(&place, &ticket, NULL, result, NULL);
     place_close(&place);
     return err;
 }
@@ -853,10 +856,165 @@ static void full_disk_gives_up_the_reserve(void **state)
 #plan, power_is_cut_or_a_call_refused, NULL, NULL, (void *)(uintptr_t)&plan                \
     }
 
+/* ---- numbers of cases that come again ---- */
+
+enum between { UNINSTALLED, RECOUNTED, BOOTS_FROM_ONE, ENDED, JOURNAL_LOST, NOTHING_BETWEEN };
+
+static void come_between(const struct world *world, enum between between)
+{
+    static const char *const events[] = {"uninstall", "recount", NULL, "case-end", NULL, NULL};
+    struct place place;
+    if (events[between]) {
+        world_open(world, &place);
+        struct json_object *record = journal_record(events[between], between == ENDED ? 41 : 0,
+                                                    between == ENDED ? CASE : 0, "");
+        assert_int_equal(journal_append(&place, record), 0);
+        place_close(&place);
+    }
+    if (between == JOURNAL_LOST)
+        assert_int_equal(unlink(world_path(world, "/var/lib/backstop/journal.jsonl")), 0);
+}
+
+static struct recover_result recover_again(const struct world *world, uint32_t number)
+{
+    struct recover_result result;
+    struct place place;
+    struct ticket ticket = ticket_at(RUNG_ALL);
+    ticket.number = number;
+    assert_int_equal(place_open(&place, world->root), 0);
+    assert_int_equal(recover(&place, &ticket, NULL, &result, NULL), 0);
+    place_close(&place);
+    return result;
+}
+
+static void a_case_number_that_comes_again_is_another_incident(void **state)
+{
+    static const struct {
+        const char *name;
+        enum between between;
+        uint32_t number; /* of the boot */
+        bool another;
+    } rows[] = {
+        {"removed and installed", UNINSTALLED, 50, true},
+        {"seen to begin anew", RECOUNTED, 50, true},
+        {"boots counted from one", BOOTS_FROM_ONE, 4, true},
+        {"the case had ended", ENDED, 50, true},
+        {"the journal is lost", JOURNAL_LOST, 50, true},
+        {"the same case", NOTHING_BETWEEN, 50, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        struct world world;
+        make_crashing(&world);
+        assert_int_equal(recover_again(&world, 41).case_number, CASE);
+        come_between(&world, rows[i].between);
+        struct recover_result nothing = recover_again(&world, rows[i].number);
+        enum applied wanted = rows[i].another ? APPLIED_NOTHING : APPLIED_PUT_BACK;
+        world_file(&world, "/opt/acme/altered", "another fault\n", 0644);
+        struct recover_result fault = recover_again(&world, rows[i].number + 1);
+        struct recover_result after = recover_again(&world, rows[i].number + 2);
+        uint32_t incident = rows[i].another ? CASE + 1 : CASE;
+        bool own = world_has(&world, "/var/lib/backstop/quarantine/8/1");
+        if (nothing.applied != wanted || fault.applied != APPLIED_PUT_BACK ||
+            fault.case_number != incident || after.case_number != incident ||
+            after.applied != APPLIED_PUT_BACK || own != rows[i].another)
+            fail_msg("%s: %d %u %u", rows[i].name, nothing.applied, fault.case_number,
+                     after.case_number);
+        world_remove(&world);
+    }
+}
+
+/* ---- modules ---- */
+
+#define DKMS_A "/lib/modules/6.1-a/updates/dkms"
+#define DKMS_B "/lib/modules/6.1-b/updates/dkms"
+
+/* Kernel A and its drivers are good; then kernel B comes, whose drivers DKMS builds, and an update
+ * of a driver for both, and a new one. */
+static void make_new_kernel(struct world *world)
+{
+    world_make(world);
+    world_dirs(world, "/etc/backstop/sets.d");
+    world_file(world, "/etc/backstop/sets.d/dkms.conf",
+               "[set]\nclass=driver\npath=/lib/modules/*/updates/dkms/**\n", 0644);
+    world_dirs(world, DKMS_A);
+    world_file(world, DKMS_A "/zfs.ko", "zfs 1\n", 0644);
+    world_file(world, DKMS_A "/acme.ko", "acme 1\n", 0644);
+    world_take_good(world);
+    world_file(world, DKMS_A "/acme.ko", "acme 2, faulty\n", 0644);
+    world_file(world, DKMS_A "/new.ko", "new, faulty\n", 0644);
+    world_dirs(world, DKMS_B);
+    world_file(world, DKMS_B "/zfs.ko", "zfs 1\n", 0644);
+    world_file(world, DKMS_B "/acme.ko", "acme 2, faulty\n", 0644);
+}
+
+static void recover_modules(const struct world *world, struct recover_result *result)
+{
+    struct place place;
+    struct ticket ticket = ticket_at(RUNG_ALL);
+    struct strings modules = {0};
+    assert_int_equal(needs_usual(&modules), 0);
+    assert_int_equal(place_open(&place, world->root), 0);
+    assert_int_equal(recover(&place, &ticket, &modules, result, NULL), 0);
+    place_close(&place);
+    masks_free(&modules);
+}
+
+static void what_the_root_needs_stays(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    make_new_kernel(&world);
+    recover_modules(&world, &result);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK);
+    assert_true(world_has(&world, DKMS_B "/zfs.ko"));
+    assert_false(world_has(&world, DKMS_B "/acme.ko"));
+    assert_string_equal(world_text(&world, DKMS_A "/acme.ko"), "acme 1\n");
+    assert_string_equal(world_text(&world, DKMS_A "/zfs.ko"), "zfs 1\n");
+    world_remove(&world);
+}
+
+/* Their good versions cannot be made: an ordinary suspect goes all the same, this one does not. */
+static void what_the_root_needs_is_not_given_up(void **state)
+{
+    const struct rlimit small = {.rlim_cur = 65536, .rlim_max = RLIM_INFINITY};
+    const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    static const char *const paths[] = {DKMS_A "/zfs.ko", DKMS_A "/acme.ko"};
+    struct world world;
+    struct place place;
+    struct recover_result result;
+    struct ticket ticket = ticket_at(RUNG_ALL);
+    struct strings modules = {0};
+    (void)state;
+    make_new_kernel(&world);
+    for (size_t i = 0; i < ROWS(paths); i++)
+        if (truncate(world_path(&world, paths[i]), 100000) < 0)
+            abort();
+    world_take_good(&world);
+    for (size_t i = 0; i < ROWS(paths); i++)
+        world_file(&world, paths[i], "2\n", 0644);
+    assert_int_equal(needs_usual(&modules), 0);
+    assert_int_equal(place_open(&place, world.root), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int err = recover(&place, &ticket, &modules, &result, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_int_equal(err, -EFBIG);
+    assert_string_equal(world_text(&world, DKMS_A "/zfs.ko"), "2\n");
+    assert_false(world_has(&world, DKMS_A "/acme.ko"));
+    place_close(&place);
+    masks_free(&modules);
+    world_remove(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_put_back),
+        cmocka_unit_test(a_case_number_that_comes_again_is_another_incident),
+        cmocka_unit_test(what_the_root_needs_stays),
+        cmocka_unit_test(what_the_root_needs_is_not_given_up),
         cmocka_unit_test(again_there_is_nothing_to_do),
         cmocka_unit_test(nothing_changed_is_left_alone),
         cmocka_unit_test(without_a_good_generation_nothing_is_touched),

@@ -26,7 +26,7 @@ static void recover_world(const struct world *world)
                             .case_open = 1};
     if (place_open(&place, world->root) < 0)
         abort();
-    assert_int_equal(recover(&place, &ticket, &result, NULL), 0);
+    assert_int_equal(recover(&place, &ticket, NULL, &result, NULL), 0);
     place_close(&place);
 }
 

@@ -1,0 +1,270 @@
+/*
+ * Files that chattr(1) made immutable or append-only: put back all the same and held as they were,
+ * whatever call power is cut at; and where that cannot be, a set is left whole.
+ */
+#include <sys/mount.h>
+#include "check.h"
+#include "cut.h"
+#include "journal.h"
+#include "quarantine.h"
+#include "recover.h"
+#include "world.h"
+
+#define HELD "/var/lib/backstop/quarantine/7/"
+
+static void lock(const struct world *world, const char *path, unsigned flags)
+{
+    assert_int_equal(io_set_flags(AT_FDCWD, world_path(world, path), flags), 0);
+}
+
+static unsigned flags_of(const struct world *world, const char *path)
+{
+    return io_flags_of(AT_FDCWD, world_path(world, path));
+}
+
+static void remove_world(const struct world *world)
+{
+    world_run("chattr -R -f -ia", world_path(world, ""), "");
+    world_remove(world);
+}
+
+/* Suspects: one of two immutable names of a file, the other, one to be added to alone, and an
+ * ordinary one; the last set has nothing that is locked. */
+static void make_locked(struct world *world)
+{
+    world_make(world);
+    world_dirs(world, "/etc/backstop/sets.d");
+    world_file(world, "/etc/backstop/sets.d/acme.conf",
+               "[set]\nclass=content\npath=/opt/acme/*\npath=/opt/locked/*\n", 0644);
+    world_file(world, "/etc/backstop/sets.d/other.conf",
+               "[set]\nclass=content\npath=/opt/other/*\n", 0644);
+    world_dirs(world, "/opt/acme");
+    world_dirs(world, "/opt/other");
+    world_dirs(world, "/opt/locked");
+    world_file(world, "/opt/acme/file", "290\n", 0640);
+    world_file(world, "/opt/acme/plain", "290\n", 0640);
+    world_file(world, "/opt/other/file", "290\n", 0640);
+    world_take_good(world);
+    world_file(world, "/opt/acme/file", "291\n", 0640);
+    if (link(world_path(world, "/opt/acme/file"), world_path(world, "/opt/acme/file-2")) < 0)
+        abort();
+    world_file(world, "/opt/acme/log", "291\n", 0640);
+    world_file(world, "/opt/acme/plain", "291\n", 0640);
+    world_file(world, "/opt/other/file", "291\n", 0640);
+    lock(world, "/opt/acme/file", ENTRY_IMMUTABLE);
+    lock(world, "/opt/acme/log", ENTRY_APPEND);
+}
+
+static int recover_world(const struct world *world, struct recover_result *result)
+{
+    struct place place;
+    struct ticket ticket = {.number = 5,
+                            .case_number = 7,
+                            .failures = 3,
+                            .rung = RUNG_ALL,
+                            .stance = STANCE_RECOVERY,
+                            .case_open = 1};
+    if (place_open(&place, world->root) < 0)
+        abort();
+    int err = recover(&place, &ticket, NULL, result, NULL);
+    place_close(&place);
+    return err;
+}
+
+static void assert_recovered(const struct world *world, unsigned long at)
+{
+    bool good = strcmp(world_text(world, "/opt/acme/file"), "290\n") == 0 &&
+                strcmp(world_text(world, "/opt/acme/plain"), "290\n") == 0 &&
+                strcmp(world_text(world, "/opt/other/file"), "290\n") == 0 &&
+                !world_has(world, "/opt/acme/log") && !world_has(world, "/opt/acme/file-2");
+    bool held = flags_of(world, HELD "1") == ENTRY_IMMUTABLE &&
+                flags_of(world, HELD "2") == ENTRY_IMMUTABLE &&
+                flags_of(world, HELD "3") == ENTRY_APPEND && flags_of(world, HELD "4") == 0 &&
+                world_inode(world, HELD "1") == world_inode(world, HELD "2");
+    bool locked = flags_of(world, "/opt/acme/file") == ENTRY_IMMUTABLE &&
+                  flags_of(world, "/opt/acme/plain") == 0;
+    if (!good || !held || !locked)
+        fail_msg("call %lu: %s, %s", at, good ? "put back" : "not put back",
+                 held ? "held as it was" : "not held as it was");
+}
+
+static void restore(const struct world *world, uint32_t id, int wanted)
+{
+    struct place place;
+    world_open(world, &place);
+    assert_int_equal(quarantine_restore(&place, 7, id, NULL), wanted);
+    place_close(&place);
+}
+
+static void locked_files_are_put_back_and_held_as_they_were(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct place place;
+    (void)state;
+    make_locked(&world);
+    assert_int_equal(recover_world(&world, &result), 0);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK);
+    assert_recovered(&world, 0);
+    lock(&world, "/opt/acme/file", ENTRY_APPEND);
+    restore(&world, 1, 0);
+    assert_string_equal(world_text(&world, "/opt/acme/file"), "291\n");
+    assert_int_equal(flags_of(&world, "/opt/acme/file"), ENTRY_IMMUTABLE);
+    assert_int_equal(flags_of(&world, HELD "6"), ENTRY_APPEND);
+    restore(&world, 6, 0);
+    assert_string_equal(world_text(&world, "/opt/acme/file"), "290\n");
+    assert_int_equal(flags_of(&world, "/opt/acme/file"), ENTRY_APPEND);
+    char *out = strdup(world_path(&world, "/released"));
+    world_open(&world, &place);
+    assert_int_equal(quarantine_release(&place, 7, 3, out, NULL), 0);
+    assert_int_equal(flags_of(&world, "/released"), ENTRY_APPEND);
+    assert_int_equal(quarantine_purge(&place, 7, 2, NULL), 0);
+    assert_false(world_has(&world, HELD "2"));
+    place_close(&place);
+    free(out);
+    remove_world(&world);
+}
+
+/* ---- cuts ---- */
+
+typedef void act(const struct world *world);
+
+static void do_recover(const struct world *world)
+{
+    struct recover_result result;
+    recover_world(world, &result);
+}
+
+static void do_restore(const struct world *world)
+{
+    struct place place;
+    world_open(world, &place);
+    quarantine_restore(&place, 7, 1, NULL);
+    place_close(&place);
+}
+
+/* True if it was cut. */
+static bool cut_at(const struct world *world, act *what, unsigned long at)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        cut.on = true;
+        cut.cut_at = at;
+        what(world);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status) == CUT_STATUS;
+}
+
+static void cut_anywhere_the_flags_are_set_again(void **state)
+{
+    bool was_cut = true;
+    (void)state;
+    for (unsigned long at = 1; was_cut; at++) {
+        struct world world;
+        struct recover_result result;
+        make_locked(&world);
+        was_cut = cut_at(&world, do_recover, at);
+        recover_world(&world, &result);
+        assert_int_equal(result.applied, APPLIED_PUT_BACK);
+        assert_recovered(&world, at);
+        remove_world(&world);
+    }
+}
+
+static void a_restore_cut_anywhere_sets_them_again(void **state)
+{
+    bool was_cut = true;
+    (void)state;
+    for (unsigned long at = 1; was_cut; at++) {
+        struct world world;
+        struct recover_result result;
+        make_locked(&world);
+        recover_world(&world, &result);
+        lock(&world, "/opt/acme/file", ENTRY_APPEND);
+        was_cut = cut_at(&world, do_restore, at);
+        restore(&world, 1, 0);
+        if (strcmp(world_text(&world, "/opt/acme/file"), "291\n") != 0 ||
+            flags_of(&world, "/opt/acme/file") != ENTRY_IMMUTABLE ||
+            flags_of(&world, HELD "6") != ENTRY_APPEND)
+            fail_msg("call %lu", at);
+        remove_world(&world);
+    }
+}
+
+/* ---- a set is one thing ---- */
+
+/* A directory that is locked stays so, and with it the whole set, but no other. */
+static void what_cannot_be_moved_leaves_its_set_whole(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct journal journal;
+    struct place place;
+    (void)state;
+    make_locked(&world);
+    world_file(&world, "/opt/locked/file", "291\n", 0644);
+    lock(&world, "/opt/locked", ENTRY_IMMUTABLE);
+    assert_int_equal(recover_world(&world, &result), -ECANCELED);
+    assert_int_equal(result.applied, APPLIED_PUT_BACK); /* the other set */
+    assert_string_equal(world_text(&world, "/opt/other/file"), "290\n");
+    assert_string_equal(world_text(&world, "/opt/acme/plain"), "291\n");
+    assert_string_equal(world_text(&world, "/opt/acme/file"), "291\n");
+    assert_int_equal(flags_of(&world, "/opt/acme/file"), ENTRY_IMMUTABLE);
+    assert_int_equal(flags_of(&world, "/opt/acme/log"), ENTRY_APPEND);
+    assert_false(world_has(&world, HELD "1"));
+    world_open(&world, &place);
+    assert_int_equal(journal_read(&place, &journal, NULL), 0);
+    struct json_object *failed =
+        json_object_object_get(journal.records[journal.count - 1], "failed");
+    assert_int_equal(json_object_array_length(failed), 5);
+    journal_free(&journal);
+    place_close(&place);
+    remove_world(&world);
+}
+
+static void with_nothing_else_the_case_has_failed(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    make_locked(&world);
+    unlink(world_path(&world, "/etc/backstop/sets.d/other.conf"));
+    lock(&world, "/opt/acme", ENTRY_APPEND);
+    assert_true(recover_world(&world, &result) < 0);
+    assert_int_equal(result.applied, APPLIED_FAILED);
+    assert_string_equal(world_text(&world, "/opt/acme/plain"), "291\n");
+    assert_int_equal(flags_of(&world, "/opt/acme/file"), ENTRY_IMMUTABLE);
+    remove_world(&world);
+}
+
+/* Another user than root may not, and some file systems have no such flags. */
+static bool can_lock(void)
+{
+    struct world world;
+    world_make(&world);
+    world_file(&world, "/file", "", 0644);
+    bool can = io_set_flags(AT_FDCWD, world_path(&world, "/file"), ENTRY_IMMUTABLE) == 0 &&
+               io_set_flags(AT_FDCWD, world_path(&world, "/file"), 0) == 0;
+    world_remove(&world);
+    return can;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(locked_files_are_put_back_and_held_as_they_were),
+        cmocka_unit_test(cut_anywhere_the_flags_are_set_again),
+        cmocka_unit_test(a_restore_cut_anywhere_sets_them_again),
+        cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
+        cmocka_unit_test(with_nothing_else_the_case_has_failed),
+    };
+    if (!can_lock()) {
+        puts("files cannot be made immutable here: nothing was tested");
+        return 0;
+    }
+    return cmocka_run_group_tests_name("flags", tests, NULL, NULL);
+}
