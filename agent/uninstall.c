@@ -201,12 +201,19 @@ static int raise_retired_flag(const char *run_dir, struct diag *diag)
     return error;
 }
 
+/* The one file that a purge leaves, or NULL; nftw() hands on no context. */
+static const char *kept_file;
+
 static int remove_item(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;
     (void)type;
     (void)ftw;
-    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+    if (kept_file && strcmp(path, kept_file) == 0)
+        return 0;
+    if (remove(path) == 0 || errno == ENOENT || (kept_file && errno == ENOTEMPTY))
+        return 0;
+    return -1;
 }
 
 /* Suspects on other file systems lie outside STATE_DIR. */
@@ -222,18 +229,21 @@ static void purge_quarantine(const struct place *place, struct diag *diag)
     quarantine_free(&quarantine);
 }
 
-static int purge_state(const struct place *place, struct diag *diag)
+/* keep_install: what is still to be taken away is only known from that file. */
+static int purge_state(const struct place *place, bool keep_install, struct diag *diag)
 {
-    char path[4096];
+    const char *root = strcmp(place->root, "/") == 0 ? "" : place->root;
+    char path[4096], install[sizeof path + sizeof INSTALL_NAME];
     int error = 0;
 
     purge_quarantine(place, diag);
-    if ((size_t)snprintf(path, sizeof path, "%s%s",
-                         strcmp(place->root, "/") == 0 ? "" : place->root,
-                         STATE_DIR) >= sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s%s", root, STATE_DIR) >= sizeof path)
         return -ENAMETOOLONG;
+    snprintf(install, sizeof install, "%s/" INSTALL_NAME, path);
+    kept_file = keep_install ? install : NULL;
     if (nftw(path, remove_item, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
         error = -errno;
+    kept_file = NULL;
     if (error)
         diag_report(diag, DIAG_ERROR, "%s: %s; delete it by hand", path, strerror(-error));
     return error;
@@ -258,21 +268,24 @@ static int remember_leaving(struct parts *parts)
     return error;
 }
 
-static int forget(struct parts *parts, bool purge)
+/* unfinished: the next uninstall must go on, and knows from install.json with what. */
+static int forget(struct parts *parts, bool purge, bool unfinished)
 {
     struct json_object *record;
+    int error = 0;
 
     if (purge)
-        return purge_state(parts->place, parts->diag);
-    if (!parts->state.present)
-        return 0;
+        error = purge_state(parts->place, unfinished && parts->state.present, parts->diag);
+    if (!parts->state.present || (purge && !unfinished))
+        return error;
     parts->state.retired = true;
     parts->state.complete = false;
     parts->state.removable = false;
-    record = journal_record("uninstall", 0, 0, "");
+    record = purge ? NULL : journal_record("uninstall", 0, 0, "");
     if (record && journal_append(parts->place, record) < 0)
         diag_report(parts->diag, DIAG_WARNING, STATE_DIR "/" JOURNAL_NAME " could not be written");
-    return install_state_write(parts->place, &parts->state);
+    keep_first(&error, install_state_write(parts->place, &parts->state));
+    return error;
 }
 
 int uninstall_run(const struct place *place, const struct uninstall_options *options,
@@ -301,9 +314,8 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         remembered = remember_leaving(&parts);
         keep_first(&first, remembered);
         /* while the stage stands in its place, the former loader lies among these files; and what
-         * is gone without install.json saying so would next time be an ESP that is not reached,
-         * unless that file goes as well */
-        if (!error && (!remembered || options->purge))
+         * is gone without install.json saying so would next time be an ESP that is not reached */
+        if (!error && !remembered)
             keep_first(&first, remove_files(&parts, !done.retiring));
     } else if (error != -ENOENT || parts.state.complete) {
         diag_report(diag, DIAG_ERROR,
@@ -320,7 +332,7 @@ int uninstall_run(const struct place *place, const struct uninstall_options *opt
         keep_first(&first, left);
     }
     parts.state.has_entry = parts.state.has_entry && left;
-    keep_first(&first, forget(&parts, options->purge));
+    keep_first(&first, forget(&parts, options->purge, first != 0));
     parts_close(&parts);
     *result = done;
     return first;

@@ -435,7 +435,6 @@ const struct proof_case proof_cases[] = {
      make_entered,
      {"tool", "uninstall", "--purge", "--esp", "/esp"},
      .running = true,
-     .other_end = true,
      .destroys = true},
     {"uninstall-last",
      "the stage from BootOrder, its last start arranged",
