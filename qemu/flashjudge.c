@@ -4,18 +4,13 @@
  * It is written from FORMAT.md and the rules of the counting, and shares nothing with the stage.
  */
 #include "command.h"
+#include "due.h"
 #include "flash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FOUND_ABSENT 0u
-#define FOUND_VALID 1u
-#define FOUND_DAMAGED 2u
-#define THRESHOLD 3u /* in a row, by default */
-#define OUTCOME_GOOD 1u
-#define OUTCOME_CLEAN 2u
 #define CONTROL_PATIENCE 2u /* times that of a boot which is judged */
 
 const char *flash_result_string(enum flash_result result)
@@ -34,7 +29,7 @@ const char *flash_result_string(enum flash_result result)
 /* What is stored of boots, in the variable store and on the ESP. */
 struct facts {
     bool store; /* there is a variable store that can be read */
-    struct record ledger, receipt, slot;
+    struct due_facts stored;
     bool updated_is_old,
         updated_is_new; /* the case's variable, as before the logged boot or after */
 };
@@ -62,15 +57,15 @@ static void facts_read(struct facts *facts, const struct flash_log *log, const c
     TEXT_AUTO slots = small_get(disk, "/EFI/backstop/ledger.esp", &size);
 
     memset(facts, 0, sizeof *facts);
-    record_take(&facts->ledger, RECORD_LEDGER, NULL, 0, false);
-    record_take(&facts->receipt, RECORD_RECEIPT, NULL, 0, false);
-    record_from_slots(&facts->slot, RECORD_LEDGER, (const uint8_t *)slots,
+    record_take(&facts->stored.ledger, RECORD_LEDGER, NULL, 0, false);
+    record_take(&facts->stored.receipt, RECORD_RECEIPT, NULL, 0, false);
+    record_from_slots(&facts->stored.slot, RECORD_LEDGER, (const uint8_t *)slots,
                       slots != NULL ? size : 0);
     facts->store = nvram_load(&nvram, vars) == 0;
     if (!facts->store)
         return;
-    record_from_nvram(&facts->ledger, RECORD_LEDGER, &nvram);
-    record_from_nvram(&facts->receipt, RECORD_RECEIPT, &nvram);
+    record_from_nvram(&facts->stored.ledger, RECORD_LEDGER, &nvram);
+    record_from_nvram(&facts->stored.receipt, RECORD_RECEIPT, &nvram);
     flash_value_take(&updated, &nvram, log->flash_case->guid, log->flash_case->variable);
     facts->updated_is_old = value_is(&updated, &log->value[0]);
     facts->updated_is_new = value_is(&updated, &log->value[1]);
@@ -78,66 +73,7 @@ static void facts_read(struct facts *facts, const struct flash_log *log, const c
     nvram_free(&nvram);
 }
 
-/* ---- what the next boot must say -------------------------------------------------------- */
-
-struct expectation {
-    uint32_t number, failures, found;
-};
-
-static bool is_after(uint32_t a, uint32_t b)
-{
-    return a != b && a - b < 0x80000000u;
-}
-
-/* The boot that `ledger` names has ended; its receipt says how, or nothing does: it failed. */
-static void expect_after(const struct record *ledger, const struct record *receipt,
-                         struct expectation *expected)
-{
-    uint32_t number = value(ledger, "number"), failures = value(ledger, "failures"),
-             outcome = value(receipt, "outcome");
-    bool answers = receipt->whole && value(receipt, "number") == number;
-
-    expected->number = number + 1;
-    expected->failures = answers && outcome == OUTCOME_GOOD    ? 0
-                         : answers && outcome == OUTCOME_CLEAN ? failures
-                                                               : failures + 1;
-}
-
-/* The variable is not there. The mark on the ESP says up to which number there were boots, and how
- * the count stood; with failures in it, it is exact, and the boot that wrote it has failed too. */
-static void expect_from_mark(const struct facts *facts, struct expectation *expected)
-{
-    uint32_t number = facts->slot.whole ? value(&facts->slot, "number") : 0,
-             failures = facts->slot.whole ? value(&facts->slot, "failures") : 0,
-             receipt = facts->receipt.whole ? value(&facts->receipt, "number") : 0,
-             outcome = value(&facts->receipt, "outcome");
-    bool answers = facts->receipt.whole && facts->slot.whole && !is_after(number - 64, receipt);
-
-    expected->number = (is_after(receipt, number) ? receipt : number) + 1;
-    if (answers && outcome == OUTCOME_GOOD)
-        failures = 0;
-    else if (failures > 0 && !(answers && outcome == OUTCOME_CLEAN))
-        failures++;
-    expected->failures = failures;
-}
-
-static void expect(const struct facts *facts, struct expectation *expected)
-{
-    const struct record *slot = &facts->slot, *ledger = &facts->ledger;
-    bool slot_holds = slot->whole && value(slot, "mark") == 0 &&
-                      !(facts->receipt.whole &&
-                        is_after(value(&facts->receipt, "number"), value(slot, "number")));
-
-    expected->found = ledger->whole ? FOUND_VALID : FOUND_ABSENT;
-    if (slot_holds && (!ledger->whole || is_after(value(slot, "number"), value(ledger, "number"))))
-        expect_after(slot, &facts->receipt, expected);
-    else if (ledger->whole)
-        expect_after(ledger, &facts->receipt, expected);
-    else
-        expect_from_mark(facts, expected);
-}
-
-static bool meets(const struct small_boot *boot, const struct expectation *expected)
+static bool meets(const struct small_boot *boot, const struct due *expected)
 {
     return boot->number == expected->number && boot->failures == expected->failures &&
            boot->found == expected->found;
@@ -168,12 +104,13 @@ static int judge_store(const struct flash_log *log, const struct facts *facts,
 
     if (!facts->store && !hides)
         return fail(verdict, text_copy("the variable store cannot be read"));
-    if (!old_or_new(&facts->ledger, log->ledger) && !(hides && !facts->ledger.whole))
+    if (!old_or_new(&facts->stored.ledger, log->ledger) && !(hides && !facts->stored.ledger.whole))
         return fail(verdict, text_format("the ledger is neither old nor new: %s",
-                                         facts->ledger.whole ? "another" : "torn or gone"));
-    if (!old_or_new(&facts->receipt, log->receipt) && !(hides && !facts->receipt.whole))
+                                         facts->stored.ledger.whole ? "another" : "torn or gone"));
+    if (!old_or_new(&facts->stored.receipt, log->receipt) &&
+        !(hides && !facts->stored.receipt.whole))
         return fail(verdict, text_format("the receipt is neither old nor new: %s",
-                                         facts->receipt.whole ? "another" : "torn or gone"));
+                                         facts->stored.receipt.whole ? "another" : "torn or gone"));
     if (!hides && !facts->updated_is_old && !facts->updated_is_new)
         return fail(verdict, text_format("%s is neither old nor new", log->flash_case->variable));
     return 0;
@@ -210,8 +147,8 @@ static int judge_boot(const struct small_boot *boot, const char *which,
     return 0;
 }
 
-static int judge_count(const struct small_boot *boot, const struct expectation *expected,
-                       const char *which, struct flash_verdict *verdict)
+static int judge_count(const struct small_boot *boot, const struct due *expected, const char *which,
+                       struct flash_verdict *verdict)
 {
     TEXT_AUTO said = NULL;
 
@@ -222,16 +159,6 @@ static int judge_count(const struct small_boot *boot, const struct expectation *
                                      expected->number, expected->failures, expected->found));
 }
 
-/* A damaged ledger is one failure short of the threshold, and no boot before it is counted. */
-static bool meets_damaged(const struct facts *cut, const struct small_boot *boot)
-{
-    struct expectation expected = {0};
-
-    expect_from_mark(cut, &expected);
-    return boot->found == FOUND_DAMAGED && boot->number == expected.number &&
-           boot->failures == THRESHOLD - 1;
-}
-
 /*
  * Which of the variables the firmware shows after a cut collection, and in which version, is its
  * own affair: whatever it shows, the count must follow from it, and from the ESP what it hides.
@@ -239,20 +166,21 @@ static bool meets_damaged(const struct facts *cut, const struct small_boot *boot
 static int judge_collected(const struct flash_log *log, const struct facts *cut,
                            const struct small_boot *boot, struct flash_verdict *verdict)
 {
-    struct expectation expected = {0};
-    struct facts shown = *cut;
+    struct due expected = {0};
+    struct due_facts shown = cut->stored;
     struct record none = {.kind = RECORD_RECEIPT};
 
     for (int receipt = 0; receipt < 2; receipt++) {
         for (int ledger = 0; ledger < 3; ledger++) {
             shown.receipt = receipt == 0 ? log->receipt[0] : none;
             shown.ledger = ledger < 2 ? log->ledger[ledger] : none;
-            expect(&shown, &expected);
+            due_find(&shown, &expected);
             if (meets(boot, &expected))
                 return 0;
         }
     }
-    if (!cut->ledger.whole && cut->ledger.there && meets_damaged(cut, boot))
+    due_find(&cut->stored, &expected);
+    if (expected.found == DUE_DAMAGED && meets(boot, &expected))
         return 0;
     return judge_count(boot, &expected, "the boot after the cut", verdict);
 }
@@ -265,15 +193,15 @@ static int judge_collected(const struct flash_log *log, const struct facts *cut,
 static int judge_updated(const struct flash_log *log, const struct facts *cut,
                          const struct small_boot *boot, struct flash_verdict *verdict)
 {
-    struct expectation expected = {0}, whole[2] = {{0}, {0}};
-    struct facts shown = *cut;
+    struct due expected = {0}, whole[2] = {{0}, {0}};
+    struct due_facts shown = cut->stored;
     TEXT_AUTO said = ticket_text(boot);
 
-    expect(cut, &expected);
+    due_find(&cut->stored, &expected);
     for (int i = 0; i < 2; i++) {
         shown.ledger = log->ledger[log->flash_case->kind == FLASH_SYSTEM ? 1 : i];
         shown.receipt = log->receipt[i];
-        expect(&shown, &whole[i]);
+        due_find(&shown, &whole[i]);
     }
     if (!meets(boot, &whole[0]) && !meets(boot, &whole[1]))
         return fail(verdict,
@@ -288,7 +216,7 @@ static int judge_updated(const struct flash_log *log, const struct facts *cut,
 static int judge_stored(const struct facts *facts, const struct small_boot *boot,
                         struct flash_verdict *verdict)
 {
-    const struct record *record = boot->stored == 1 ? &facts->ledger : &facts->slot;
+    const struct record *record = boot->stored == 1 ? &facts->stored.ledger : &facts->stored.slot;
     TEXT_AUTO said = ticket_text(boot);
     TEXT_AUTO stored = record_text(record);
 
@@ -419,7 +347,7 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
         settled = judge_boot(&boot, "the boot after the cut", verdict);
     if (settled != 0)
         return settled;
-    verdict->hidden = boot.found == FOUND_ABSENT && log->ledger[0].there;
+    verdict->hidden = boot.found == DUE_ABSENT && log->ledger[0].there;
     verdict->detail = ticket_text(&boot);
     if (log->flash_case->kind == FLASH_COLLECTION)
         settled = judge_collected(log, &cut, &boot, verdict);
@@ -434,11 +362,11 @@ static int judge_second(const struct flash_log *log, const char *dir, struct fac
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
-    struct expectation expected = {0};
+    struct due expected = {0};
     struct small_boot boot;
     int settled;
 
-    expect(facts, &expected);
+    due_find(&facts->stored, &expected);
     settled = boot_here(dir, 1, &boot, verdict);
     if (settled == 0)
         settled = judge_boot(&boot, "the second boot", verdict);
