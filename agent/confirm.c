@@ -419,6 +419,31 @@ static void end_case(struct confirm *confirm)
     place_close(&place);
 }
 
+static void report_left_out(const struct confirm *confirm)
+{
+    diag_report(confirm->diag, DIAG_WARNING,
+                "the kernel command line keeps drivers or units from starting: this boot may be "
+                "good, but does not prove the files that it did not use, and makes no good "
+                "generation");
+}
+
+bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag)
+{
+    struct confirm confirm = {.place = place, .run_dir = run_dir, .diag = diag};
+
+    this_boot_probe(run_dir, &confirm.boot);
+    read_cmdline(&confirm);
+    if (confirm_may_promote(&confirm.boot, confirm.cmdline))
+        return true;
+    if (confirm.boot.mode == MODE_NORMAL)
+        report_left_out(&confirm);
+    else
+        diag_report(diag, DIAG_WARNING,
+                    "this boot is in safe mode: it does not prove the files that it did not use, "
+                    "and makes no good generation");
+    return false;
+}
+
 int confirm_good(struct confirm *confirm)
 {
     int taken = 0, error = 0;
@@ -428,10 +453,7 @@ int confirm_good(struct confirm *confirm)
     if (confirm_may_promote(&confirm->boot, confirm->cmdline))
         taken = take_generation(confirm);
     else if (confirm->boot.mode == MODE_NORMAL)
-        diag_report(confirm->diag, DIAG_WARNING,
-                    "the kernel command line keeps drivers or units from starting: this boot is "
-                    "good, but does not prove the files that it did not use, and makes no good "
-                    "generation");
+        report_left_out(confirm);
     note_good(confirm);
     if (is_receiptable(confirm))
         error = write_receipt(confirm, OUTCOME_GOOD, PHASE_BOOTED, confirm->taken.generation);

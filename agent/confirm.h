@@ -60,5 +60,8 @@ bool confirm_returns(const struct confirm *confirm);
  * does a kernel command line that keeps drivers or units from starting. cmdline: of /proc/cmdline.
  */
 bool confirm_may_promote(const struct this_boot *boot, const char *cmdline);
+/* The same of this boot, read anew; why not is reported. Whoever takes a generation asks it, at
+ * whatever time in the boot: only a person who vouches for all that stands need not. */
+bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "confirm.h"
 #include "good.h"
 #include "io.h"
 #include "manifest.h"
@@ -247,8 +248,14 @@ static int read_identities(const struct place *place, struct inventory *started,
 static int take_here(struct place *place, const struct options *options, struct diag *diag)
 {
     struct inventory started;
-    int error = read_identities(place, &started, diag), code;
+    int error, code;
 
+    if (place->live && !options->now && !confirm_boot_proves(place, RUN_DIR, diag)) {
+        puts("Nothing was taken. If all that stands is known to be good: "
+             "backstop good take --now");
+        return EXIT_OK;
+    }
+    error = read_identities(place, &started, diag);
     if (error && !options->now) {
         diag_report(diag, DIAG_ERROR,
                     RUN_DIR "/" IDENTITIES_NAME
