@@ -7,11 +7,13 @@
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "drivers.h"
 #include "early.h"
 #include "masks.h"
 #include "vars.h"
 
 #define DRIVERS_FILE "/etc/backstop/drivers"
+#define MODULES_FILE "/etc/backstop/modules"
 #define NEVER_MASK_FILE "/etc/backstop/never-mask"
 
 /* ---- the ticket ---- */
@@ -45,20 +47,6 @@ static int read_names(const struct early *early, const char *file, struct string
     return err;
 }
 
-/* Many sets of drivers name no consumer: what they hold are the drivers. */
-static void add_modules(const struct early *early, const struct place *place,
-                        const struct sets *sets, struct strings *names)
-{
-    struct inventory found = {0};
-    if (inventory_take(place, sets, &found, early->diag) < 0)
-        return;
-    for (size_t i = 0; i < found.count; i++)
-        if (found.entries[i].type == ENTRY_FILE &&
-            found.set_classes[found.entries[i].set] == CLASS_DRIVER)
-            masks_add_file(names, found.entries[i].path);
-    inventory_free(&found);
-}
-
 /* Drivers of all sets found on the root, also of those whose files are not there. */
 static void add_root_drivers(const struct early *early, const struct place *place,
                              struct strings *names)
@@ -69,7 +57,8 @@ static void add_root_drivers(const struct early *early, const struct place *plac
     for (size_t i = 0; i < sets.count; i++)
         for (size_t k = 0; k < sets.items[i].drivers.count; k++)
             masks_add(names, sets.items[i].drivers.items[k]);
-    add_modules(early, place, &sets, names);
+    if (drivers_held(place, &sets, names, early->diag) < 0)
+        diag_report(early->diag, DIAG_WARNING, "not all drivers of the sets are known to mask");
     sets_free(&sets);
 }
 
@@ -92,11 +81,16 @@ static void list_needed(const struct early *early, const char *root, struct stri
                     strerror(-err));
 }
 
-/* `place` NULL: the root is not there yet. */
-static void mask(const struct early *early, const struct place *place)
+/*
+ * `place` NULL: the root is not there yet. `every`: also what no set names, which is much: it may
+ * hold the network card that unlocks a disk, so the milder rungs do without.
+ */
+static void mask(const struct early *early, const struct place *place, bool every)
 {
     struct strings names = {0}, except = {0};
     read_names(early, DRIVERS_FILE, &names);
+    if (every)
+        read_names(early, MODULES_FILE, &names);
     list_needed(early, place ? place->root : NULL, &except);
     if (place)
         add_root_drivers(early, place, &names);
@@ -153,7 +147,7 @@ void early_top_with(const struct early *early, const struct ticket *ticket)
     if (!ticket_asks_for_report(ticket))
         return;
     if (recovery)
-        mask(early, NULL);
+        mask(early, NULL, ticket_masks_drivers(ticket));
     if (recovery && ticket_mode(ticket) == MODE_HOLD)
         slow_down_panics(early);
     report_phase(early, ticket);
@@ -261,7 +255,7 @@ static int recover_root(const struct early *early, const struct ticket *ticket, 
                 result->case_number, applied_string(result->applied), result->summary.put_back,
                 result->summary.taken_out);
     if (ticket_masks_drivers(ticket) || result->applied == APPLIED_FAILED)
-        mask(early, place);
+        mask(early, place, ticket_masks_drivers(ticket));
     else
         masks_remove(early->run);
     return err;

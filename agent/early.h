@@ -23,7 +23,8 @@ struct early {
 };
 
 /*
- * Before udev. In a recovery boot the drivers of etc/backstop/drivers are masked, but for those of
+ * Before udev. In a recovery boot the drivers of etc/backstop/drivers are masked, and from the rung
+ * on that masks drivers those of etc/backstop/modules as well, but for those of
  * etc/backstop/never-mask; in hold a panic restarts the machine only after HOLD_PANIC_SECONDS.
  * After a failed boot the receipt says that this one reached the initramfs.
  */

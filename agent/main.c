@@ -22,7 +22,7 @@ static const struct verb verbs[] = {
      "how this machine stands: what broke, what was done, what to do next"},
     {"changes", verb_changes, TAKES_JSON | TAKES_ROOT, "",
      "files of sets that are not as the newest good generation has them"},
-    {"sets", verb_sets, TAKES_JSON | TAKES_ROOT, "[--drivers] | check FILE...",
+    {"sets", verb_sets, TAKES_JSON | TAKES_ROOT, "[--drivers|--modules] | check FILE...",
      "what is watched, and how much of it is here; whether a set file is right"},
     {"good", verb_good, TAKES_JSON | TAKES_ROOT, "[list | show [N] | take [--now]]",
      "good generations kept; take one, with --now of everything as it stands"},

@@ -11,11 +11,9 @@
 #include "text.h"
 
 static const struct option all_options[] = {
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"root", required_argument, NULL, OPTION_ROOT},
-    {"now", no_argument, NULL, OPTION_NOW},
-    {"drivers", no_argument, NULL, OPTION_DRIVERS},
-    {NULL, 0, NULL, 0},
+    {"json", no_argument, NULL, OPTION_JSON},       {"root", required_argument, NULL, OPTION_ROOT},
+    {"now", no_argument, NULL, OPTION_NOW},         {"drivers", no_argument, NULL, OPTION_DRIVERS},
+    {"modules", no_argument, NULL, OPTION_MODULES}, {NULL, 0, NULL, 0},
 };
 
 bool options_parse(int argc, char **argv, unsigned allowed, struct options *options,
@@ -40,6 +38,8 @@ bool options_parse(int argc, char **argv, unsigned allowed, struct options *opti
             parsed.now = true;
         else if (found == OPTION_DRIVERS)
             parsed.drivers = true;
+        else if (found == OPTION_MODULES)
+            parsed.modules = true;
         else
             break;
     }

@@ -14,9 +14,10 @@
 #define OPTION_ROOT 2u
 #define OPTION_NOW 4u
 #define OPTION_DRIVERS 8u
+#define OPTION_MODULES 16u
 
 struct options {
-    bool json, now, drivers;
+    bool json, now, drivers, modules;
     const char *root; /* or NULL */
     char **words;     /* after the verb, options taken out */
     int word_count;

@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers.h"
 #include "dropins.h"
 #include "inventory.h"
 #include "io.h"
+#include "masks.h"
 #include "options.h"
 
 struct tally {
@@ -100,6 +102,21 @@ static void print_drivers(const struct sets *sets)
             puts(sets->items[i].drivers.items[k]);
 }
 
+/* Of the files that are there, as modprobe knows them. */
+static int print_modules(const struct place *place, const struct sets *sets, struct diag *diag)
+{
+    struct strings names = {0};
+    int error = drivers_held(place, sets, &names, diag);
+
+    for (size_t i = 0; i < names.count; i++)
+        puts(names.items[i]);
+    masks_free(&names);
+    if (error)
+        diag_report(diag, DIAG_ERROR, "the sets' modules cannot be listed: %s; try again",
+                    strerror(-error));
+    return error ? EXIT_FAILED : EXIT_OK;
+}
+
 static int show_files(const struct place *place, const struct options *options,
                       const struct sets *sets, struct diag *diag)
 {
@@ -140,6 +157,8 @@ static int list(const struct options *options, struct diag *diag)
     }
     if (options->drivers)
         print_drivers(&sets);
+    else if (options->modules)
+        code = print_modules(&place, &sets, diag);
     else
         code = show_files(&place, options, &sets, diag);
     sets_free(&sets);
@@ -187,7 +206,8 @@ static int check(const struct options *options, struct diag *diag)
 {
     bool right = true;
 
-    if (options->word_count < 2 || options->root || options->json || options->drivers) {
+    if (options->word_count < 2 || options->root || options->json || options->drivers ||
+        options->modules) {
         diag_report(diag, DIAG_ERROR, "sets check: name the files to check, and no options");
         return EXIT_USAGE;
     }
@@ -200,14 +220,16 @@ int verb_sets(int argc, char **argv, struct diag *diag)
 {
     struct options options;
 
-    if (!options_parse(argc, argv, OPTION_JSON | OPTION_ROOT | OPTION_DRIVERS, &options, diag))
+    if (!options_parse(argc, argv, OPTION_JSON | OPTION_ROOT | OPTION_DRIVERS | OPTION_MODULES,
+                       &options, diag))
         return EXIT_USAGE;
     if (options.word_count && strcmp(options.words[0], "check") == 0)
         return check(&options, diag);
-    if (options.word_count || (options.json && options.drivers)) {
+    if (options.word_count || options.json + options.drivers + options.modules > 1) {
         diag_report(diag, DIAG_ERROR,
-                    "sets: %s is not understood; it takes check FILE..., or --json or --drivers",
-                    options.word_count ? options.words[0] : "--json with --drivers");
+                    "sets: %s is not understood; it takes check FILE..., or one of --json, "
+                    "--drivers and --modules",
+                    options.word_count ? options.words[0] : "more than one of them");
         return EXIT_USAGE;
     }
     return list(&options, diag);

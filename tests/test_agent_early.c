@@ -199,6 +199,32 @@ static void recovery_masks_what_the_image_names(void **state)
     assert_string_equal(world_text(&machine->world, "/sysctl/kernel/panic"), "10\n");
 }
 
+/* A driver that no set names may panic before the root is there; the milder rungs let it load. */
+static void from_drivers_off_on_all_that_the_image_holds_is_masked(void **state)
+{
+    static const struct {
+        struct ticket ticket;
+        const char *masked; /* "": no file */
+    } rows[] = {
+        {{.rung = RUNG_DRIVERS_OFF, .stance = STANCE_NORMAL, .failures = 4}, ""},
+        {{.rung = RUNG_DRIVERS_OFF, .stance = STANCE_PROBATION}, ""},
+        {{.rung = RUNG_TARGETED, .stance = STANCE_RECOVERY, .failures = 3}, "acme_sensor\n"},
+        {{.rung = RUNG_ALL, .stance = STANCE_RECOVERY, .failures = 3}, "acme_sensor\n"},
+        {{.rung = RUNG_DRIVERS_OFF, .stance = STANCE_RECOVERY, .failures = 5},
+         "acme_sensor\nixgbe\n"},
+        {{.rung = RUNG_BOOT_FILES, .stance = STANCE_RECOVERY, .failures = 7},
+         "acme_sensor\nixgbe\n"},
+        {{.rung = RUNG_HOLD, .stance = STANCE_RECOVERY, .failures = 9}, "acme_sensor\nixgbe\n"},
+    };
+    struct machine *machine = *state;
+    world_file(&machine->world, "/image/etc/backstop/modules", "ixgbe\nvirtio_blk\n", 0644);
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        masks_remove(machine->run);
+        early_top_with(&machine->early, &rows[i].ticket);
+        assert_string_equal(world_text(&machine->world, "/run/backstop/masked"), rows[i].masked);
+    }
+}
+
 static void hold_slows_panics_down(void **state)
 {
     struct machine *machine = *state;
@@ -417,6 +443,7 @@ int main(int argc, char **argv)
         WITH_MACHINE(after_a_failure_the_phase_is_receipted),
         WITH_MACHINE(a_receipt_is_never_lowered),
         WITH_MACHINE(recovery_masks_what_the_image_names),
+        WITH_MACHINE(from_drivers_off_on_all_that_the_image_holds_is_masked),
         WITH_MACHINE(hold_slows_panics_down),
         cmocka_unit_test(bottom_recovers_and_reports),
         WITH_MACHINE(a_recovery_that_fails_keeps_the_masks),

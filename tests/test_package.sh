@@ -58,6 +58,14 @@ enabled() { [ -L "$root/etc/systemd/system/$2.wants/$1" ] || [ -L "$root/etc/sys
 unchanged_settings() { settings | grep -qx '#mine' && ! settings | grep -q 'a newer default'; }
 no_trace_in_image() { ! image_list | grep -i backstop; }
 
+# A driver from outside the kernel's tree that no set names.
+put_module() {
+    local tree
+    for tree in "$root"/lib/modules/*/; do
+        mkdir "${tree}extra" && touch "${tree}extra/vendor-hba.ko"
+    done
+}
+
 # ESPs that were mounted below the run directory and left there: one that can be unmounted, and one in use.
 leave_mounts() {
     mkdir -p "$root/srv/esp/EFI" "$root/run/backstop/esp-left" "$root/run/backstop/esp-used"
@@ -130,12 +138,15 @@ inside() { # DEB ROOT
     echo '#mine' >>"$root/etc/backstop/backstop.conf"
     sed -i 's/^\[policy\]/&\npanic-timeout=33/' "$root/etc/backstop/backstop.conf"
     printf '[set]\nclass=content\npath=/etc/hostname\ndriver=acme-sensor\n' >"$root/etc/backstop/sets.d/acme.conf"
+    put_module
     row "a newer package is made" newer_package "$1"
     row "upgrades" in_chroot dpkg -i --force-confold /tmp/newer.deb
     row "upgrade keeps the administrator's settings" unchanged_settings
     unpack_image
     row "upgrade renews the initramfs from the settings" grep -qx 'panic=33' "$early/etc/backstop/figures"
     row "upgrade renews the initramfs from the sets" grep -qx acme_sensor "$early/etc/backstop/drivers"
+    row "image: a module of a set of drivers is listed" grep -qx vendor_hba "$early/etc/backstop/modules"
+    rm -r "$root"/lib/modules/*/extra
 
     mkdir -p "$root/var/lib/backstop/store" "$root/run/backstop" "$root/etc/backstop/check/required.d"
     touch "$root/var/lib/backstop/journal.jsonl" "$root/run/backstop/early.json" \

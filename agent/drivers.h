@@ -1,0 +1,14 @@
+/*
+ * drivers.h - the kernel modules of the sets, by name. Probe only.
+ */
+#ifndef BACKSTOP_AGENT_DRIVERS_H
+#define BACKSTOP_AGENT_DRIVERS_H
+
+#include "sets.h"
+
+/* Adds the modules that the sets of class driver hold, whether a set names them or not. 0 or
+ * -errno; what was found until then is added. */
+int drivers_held(const struct place *place, const struct sets *sets, struct strings *names,
+                 struct diag *diag);
+
+#endif
