@@ -62,11 +62,11 @@ static void add_root_drivers(const struct early *early, const struct place *plac
     sets_free(&sets);
 }
 
-/* What the root, where it is there, and what is mounted below it stand on. */
+/* What the root and what is mounted below it stand on; where it is not there yet, may stand on. */
 static void list_needed(const struct early *early, const char *root, struct strings *modules)
 {
     static const char *const parts[] = {"", "/usr"};
-    int err = needs_usual(modules);
+    int err = needs_usual(root ? &early->kernel : NULL, modules);
     read_names(early, NEVER_MASK_FILE, modules);
     for (size_t i = 0; root && i < sizeof parts / sizeof *parts; i++) {
         char *point = NULL;

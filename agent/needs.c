@@ -25,7 +25,14 @@ struct search {
 
 /* ---- names ---- */
 
-int needs_usual(struct strings *modules)
+static bool is_there(const struct needs_source *source, const char *module)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/module/%s", source->sys, module);
+    return access(path, F_OK) == 0;
+}
+
+int needs_usual(const struct needs_source *source, struct strings *modules)
 {
     static const char *const usual[] = {
         "zfs",      "spl",  "icp",  "zavl", "znvpair", "zunicode", "zcommon", "zlua",    "zzstd",
@@ -33,7 +40,8 @@ int needs_usual(struct strings *modules)
     };
     int err = 0;
     for (size_t i = 0; err == 0 && i < sizeof usual / sizeof *usual; i++)
-        err = masks_add(modules, usual[i]);
+        if (!source || is_there(source, usual[i]))
+            err = masks_add(modules, usual[i]);
     return err;
 }
 

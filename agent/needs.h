@@ -19,9 +19,12 @@ struct needs_source {
  * or may, those of every network device too. What is no mount point adds nothing. 0 or -ENOMEM.
  */
 int needs_probe(const struct needs_source *source, const char *root, struct strings *modules);
-/* Adds modules from outside the kernel's tree that a root is often on, whatever this machine has.
- * 0 or -ENOMEM. */
-int needs_usual(struct strings *modules);
+/*
+ * Adds modules from outside the kernel's tree that a root is often on, and that needs_probe() does
+ * not see beneath every root: those that the running kernel has; source NULL, where no root is
+ * known yet: all. 0 or -ENOMEM.
+ */
+int needs_usual(const struct needs_source *source, struct strings *modules);
 
 /* `path` is a file of a module of these (NULL: none), whichever kernel it is for, and that kernel
  * has none of its own by this name to load instead. */

@@ -279,9 +279,7 @@ int rebuild_probe(const struct place *place, const struct needs_source *kernel,
 {
     struct look look = {.place = place, .kernel = kernel, .diag = diag};
     struct wanted wanted = {0};
-    int err = needs_usual(&look.needed);
-    if (err == 0)
-        err = needs_probe(kernel, "/", &look.needed);
+    int err = needs_probe(kernel, "/", &look.needed);
     if (err == 0)
         err = needs_probe(kernel, "/usr", &look.needed);
     if (err == 0)

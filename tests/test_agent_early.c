@@ -409,6 +409,35 @@ static void what_the_root_is_on_is_neither_masked_nor_taken_out(void **state)
     assert_null(strstr(masked, "acmefs"));
 }
 
+/* On an ext4 root, with the file system module that a faulty update built. */
+static void a_usual_module_that_the_root_is_not_on_is_a_suspect(void **state)
+{
+    static const struct {
+        const char *loaded; /* beneath /sys/module */
+        bool stays;
+    } rows[] = {{"/sys/module/ext4", false}, {"/sys/module/zfs", true}};
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        void *one = NULL;
+        setup(&one);
+        struct machine *machine = one;
+        struct ticket ticket = ticket_of(RUNG_DRIVERS_OFF, STANCE_RECOVERY, 5);
+        char line[400];
+        snprintf(line, sizeof line, "20 1 8:1 / %s rw - ext4 /dev/sda1 rw\n", machine->world.root);
+        world_file(&machine->world, "/mountinfo", line, 0644);
+        world_dirs(&machine->world, rows[i].loaded);
+        world_file(&machine->world, "/image/etc/backstop/modules", "zfs\n", 0644);
+        world_file(&machine->world, "/built/zfs.ko", "new, faulty\n", 0644);
+        early_top_with(&machine->early, &ticket); /* no root is known yet */
+        assert_null(strstr(world_text(&machine->world, "/run/backstop/masked"), "zfs"));
+        early_bottom_with(&machine->early, machine->world.root, &ticket);
+        assert_int_equal(world_has(&machine->world, "/built/zfs.ko"), rows[i].stays);
+        if (!strstr(world_text(&machine->world, "/run/backstop/masked"), "zfs\n") != rows[i].stays)
+            fail_msg("%s", rows[i].loaded);
+        teardown(&one);
+    }
+}
+
 #define WITH_MACHINE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 /* Starts the program again in an environment of its own, and cleans up after it. */
@@ -450,6 +479,7 @@ int main(int argc, char **argv)
         WITH_MACHINE(state_directory_gone_is_nothing_to_do),
         WITH_MACHINE(boots_that_never_came_here_put_nothing_back),
         WITH_MACHINE(probation_reports_itself),
+        cmocka_unit_test(a_usual_module_that_the_root_is_not_on_is_a_suspect),
         WITH_MACHINE(what_the_root_is_on_is_neither_masked_nor_taken_out),
         WITH_MACHINE(a_read_only_root_is_opened_and_closed_again),
         cmocka_unit_test(names_of_modules_are_told_from_others),

@@ -171,7 +171,7 @@ static void a_module_that_the_kernel_has_itself_is_replaced(void **state)
     world_dirs(&world, "/lib/modules/6.1/kernel/drivers/scsi");
     world_file(&world, "/lib/modules/6.1/kernel/drivers/scsi/mpt3-sas.ko.xz", "own\n", 0644);
     assert_int_equal(place_open(&place, world.root), 0);
-    assert_int_equal(needs_usual(&modules), 0);
+    assert_int_equal(needs_usual(NULL, &modules), 0);
     assert_int_equal(masks_add(&modules, "mpt3_sas"), 0);
     assert_true(needs_file(&place, &modules, "/lib/modules/6.1/updates/dkms/zfs.ko.xz"));
     assert_false(needs_file(&place, &modules, "/lib/modules/6.1/updates/mpt3_sas.ko"));
@@ -184,12 +184,32 @@ static void a_module_that_the_kernel_has_itself_is_replaced(void **state)
     world_remove(&world);
 }
 
+/* ZFS may hold data alone: then a faulty one is an ordinary suspect. */
+static void of_the_usual_modules_those_that_are_loaded(void **state)
+{
+    struct world world;
+    struct strings all = {0}, found = {0};
+    (void)state;
+    world_make(&world);
+    world_dirs(&world, "/sys/module/drbd");
+    const char *sys = world_path(&world, "/sys");
+    assert_int_equal(needs_usual(NULL, &all), 0);
+    assert_true(masks_hold(&all, "zfs"));
+    assert_int_equal(needs_usual(&(struct needs_source){.sys = sys, .mounts = sys}, &found), 0);
+    assert_int_equal(found.count, 1);
+    assert_true(masks_hold(&found, "drbd"));
+    masks_free(&all);
+    masks_free(&found);
+    world_remove(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_root_stands_on),
         cmocka_unit_test(a_pool_of_local_disks_needs_no_network),
         cmocka_unit_test(which_kernel_a_path_is_of),
+        cmocka_unit_test(of_the_usual_modules_those_that_are_loaded),
         cmocka_unit_test(a_module_that_the_kernel_has_itself_is_replaced),
     };
     return cmocka_run_group_tests_name("needs", tests, NULL, NULL);

@@ -140,6 +140,19 @@ static void an_image_that_cannot_be_read_goes_by_what_the_root_needs(void **stat
     assert_string_equal(due_now(machine), "6.1-a 6.1-b 6.1-c(zfs)");
 }
 
+/* ZFS is loaded for data and was taken out: the root does without, and so does a new image. */
+static void a_usual_module_that_the_root_is_not_on_keeps_no_image(void **state)
+{
+    const struct machine *machine = *state;
+    const struct world *world = &machine->world;
+    world_file(world, "/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n", 0644);
+    world_file(world, "/boot/initrd.img-6.1-c", "damaged", 0644);
+    assert_string_equal(due_now(machine), "6.1-a 6.1-b 6.1-c");
+    world_run("rm -r", world_path(world, "/sys/module/zfs"), "");
+    unlink(world_path(world, UPDATES("6.1-b") "/zfs.ko"));
+    assert_string_equal(due_now(machine), "6.1-a 6.1-b 6.1-c");
+}
+
 static void what_was_left_is_said_until_it_is_mended(void **state)
 {
     const struct machine *machine = *state;
@@ -171,6 +184,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_image_that_holds_what_its_tree_has_not_stays, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(an_image_that_cannot_be_read_goes_by_what_the_root_needs,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_usual_module_that_the_root_is_not_on_keeps_no_image,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_left_is_said_until_it_is_mended, setup, teardown),
     };

@@ -953,7 +953,7 @@ static void recover_modules(const struct world *world, struct recover_result *re
     struct place place;
     struct ticket ticket = ticket_at(RUNG_ALL);
     struct strings modules = {0};
-    assert_int_equal(needs_usual(&modules), 0);
+    assert_int_equal(needs_usual(NULL, &modules), 0);
     assert_int_equal(place_open(&place, world->root), 0);
     assert_int_equal(recover(&place, &ticket, &modules, result, NULL), 0);
     place_close(&place);
@@ -994,7 +994,7 @@ static void what_the_root_needs_is_not_given_up(void **state)
     world_take_good(&world);
     for (size_t i = 0; i < ROWS(paths); i++)
         world_file(&world, paths[i], "2\n", 0644);
-    assert_int_equal(needs_usual(&modules), 0);
+    assert_int_equal(needs_usual(NULL, &modules), 0);
     assert_int_equal(place_open(&place, world.root), 0);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
