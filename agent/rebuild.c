@@ -17,23 +17,59 @@
 struct wanted {
     bool all;
     struct strings releases; /* as masks_add() would not spell them: kept as they are */
+    struct strings gone;     /* "RELEASE/MODULE" that a recovery left nothing in place of */
 };
 
-static int note_release(struct strings *releases, const char *release, size_t length)
+static bool is_noted(const struct strings *texts, const char *text, size_t length)
 {
-    for (size_t i = 0; i < releases->count; i++)
-        if (strlen(releases->items[i]) == length &&
-            strncmp(releases->items[i], release, length) == 0)
-            return 0;
-    char **items = realloc(releases->items, (releases->count + 1) * sizeof *items);
+    for (size_t i = 0; i < texts->count; i++)
+        if (strlen(texts->items[i]) == length && strncmp(texts->items[i], text, length) == 0)
+            return true;
+    return false;
+}
+
+static int note(struct strings *texts, const char *text, size_t length)
+{
+    if (is_noted(texts, text, length))
+        return 0;
+    char **items = realloc(texts->items, (texts->count + 1) * sizeof *items);
     if (!items)
         return -ENOMEM;
-    releases->items = items;
-    items[releases->count] = strndup(release, length);
-    if (!items[releases->count])
+    texts->items = items;
+    items[texts->count] = strndup(text, length);
+    if (!items[texts->count])
         return -ENOMEM;
-    releases->count++;
+    texts->count++;
     return 0;
+}
+
+/* Nothing stands at `path` any more, by the journal. What is no module is passed over. */
+static int note_gone(struct wanted *wanted, const char *path)
+{
+    struct strings name = {0};
+    size_t length = 0;
+    char *key = NULL;
+    const char *release = needs_release_of(path, &length);
+    int err = release ? masks_add_file(&name, path) : -EINVAL;
+    if (err == 0 && asprintf(&key, "%.*s/%s", (int)length, release, name.items[0]) < 0) {
+        key = NULL;
+        err = -ENOMEM;
+    }
+    if (err == 0)
+        err = note(&wanted->gone, key, strlen(key));
+    free(key);
+    masks_free(&name);
+    return err == -ENOMEM ? err : 0;
+}
+
+static bool is_gone(const struct wanted *wanted, const char *release, const char *module)
+{
+    char *key = NULL;
+    if (asprintf(&key, "%s/%s", release, module) < 0)
+        return false;
+    bool found = is_noted(&wanted->gone, key, strlen(key));
+    free(key);
+    return found;
 }
 
 static int note_change(struct wanted *wanted, const struct json_object *change)
@@ -44,18 +80,47 @@ static int note_change(struct wanted *wanted, const struct json_object *change)
     if (set_class >= 0 && !class_is_in_image((uint8_t)set_class))
         return 0;
     wanted->all = wanted->all || !release;
-    return release ? note_release(&wanted->releases, release, length) : 0;
+    return release ? note(&wanted->releases, release, length) : 0;
 }
 
-static int note_intent(struct wanted *wanted, const struct json_object *record)
+static int note_taken_out(struct wanted *wanted, const struct json_object *change)
 {
-    struct json_object *changes = NULL;
-    int err = 0;
-    if (!json_object_object_get_ex(record, "changes", &changes) ||
-        !json_object_is_type(changes, json_type_array))
+    if (strcmp(journal_text(change, "action"), plan_action_string(PLAN_TAKE_OUT)) != 0)
         return 0;
-    for (size_t i = 0; err == 0 && i < json_object_array_length(changes); i++)
-        err = note_change(wanted, json_object_array_get_idx(changes, i));
+    return note_gone(wanted, journal_text(change, "path"));
+}
+
+static int note_lost(struct wanted *wanted, const struct json_object *lost)
+{
+    return note_gone(wanted, journal_text(lost, "path"));
+}
+
+/* Each of the array at key. */
+static int note_each(struct wanted *wanted, const struct json_object *record, const char *key,
+                     int (*note_one)(struct wanted *, const struct json_object *))
+{
+    struct json_object *array = NULL;
+    int err = 0;
+    if (!json_object_object_get_ex(record, key, &array) ||
+        !json_object_is_type(array, json_type_array))
+        return 0;
+    for (size_t i = 0; err == 0 && i < json_object_array_length(array); i++)
+        err = note_one(wanted, json_object_array_get_idx(array, i));
+    return err;
+}
+
+/* A suspect that was to be replaced and could not be is "lost". */
+static int note_record(struct wanted *wanted, const struct json_object *record)
+{
+    const char *event = journal_text(record, "event");
+    int err = 0;
+    if (strcmp(event, "intent") == 0) {
+        err = note_each(wanted, record, "changes", note_change);
+        if (err == 0)
+            err = note_each(wanted, record, "changes", note_taken_out);
+    }
+    if (strcmp(event, "done") == 0)
+        err = note_each(wanted, record, "lost", note_lost);
     return err;
 }
 
@@ -73,8 +138,7 @@ static int read_wanted(const struct place *place, struct wanted *wanted, struct 
         if (strcmp(journal_text(journal.records[i], "event"), "rebuild") == 0)
             first = i + 1;
     for (size_t i = first; err == 0 && i < journal.count; i++)
-        if (strcmp(journal_text(journal.records[i], "event"), "intent") == 0)
-            err = note_intent(wanted, journal.records[i]);
+        err = note_record(wanted, journal.records[i]);
     wanted->all = wanted->all || wanted->releases.count == 0 || journal.broken_line;
     journal_free(&journal);
     return err;
@@ -159,15 +223,21 @@ static bool is_loaded(const struct needs_source *kernel, const char *module)
 struct look {
     const struct place *place;
     const struct needs_source *kernel;
+    const struct wanted *wanted;
     struct strings needed;
     struct diag *diag;
 };
 
-/* Of an image that cannot be looked into no more is known than what the root needs now. */
-static bool would_be_missed(const struct look *look, const char *module, bool in_image)
+/*
+ * Of an image that cannot be looked into no more is known than what the root needs now. A suspect
+ * may be loaded, from this very image: that it was taken out says more.
+ */
+static bool would_be_missed(const struct look *look, const char *release, const char *module,
+                            bool in_image)
 {
     bool needed = masks_hold(&look->needed, module), loaded = is_loaded(look->kernel, module);
-    return in_image ? needed || loaded : needed && loaded;
+    bool in_use = loaded && !is_gone(look->wanted, release, module);
+    return in_image ? needed || in_use : needed && loaded;
 }
 
 /* *missing: a module that a new image of this release would lack, or NULL. */
@@ -181,7 +251,7 @@ static int look_into(const struct look *look, int boot_fd, const char *name, cha
     const struct strings *names = read < 0 ? &look->needed : &found.names;
     for (size_t i = 0; err == 0 && !*missing && i < names->count; i++)
         if (!masks_hold(&tree, names->items[i]) &&
-            would_be_missed(look, names->items[i], read >= 0)) {
+            would_be_missed(look, found.release, names->items[i], read >= 0)) {
             *missing = strdup(names->items[i]);
             err = *missing ? 0 : -ENOMEM;
         }
@@ -277,8 +347,8 @@ static int list_images(const struct look *look, const struct wanted *wanted, str
 int rebuild_probe(const struct place *place, const struct needs_source *kernel,
                   struct due_images *due, struct diag *diag)
 {
-    struct look look = {.place = place, .kernel = kernel, .diag = diag};
     struct wanted wanted = {0};
+    struct look look = {.place = place, .kernel = kernel, .wanted = &wanted, .diag = diag};
     int err = needs_probe(kernel, "/", &look.needed);
     if (err == 0)
         err = needs_probe(kernel, "/usr", &look.needed);
@@ -288,6 +358,7 @@ int rebuild_probe(const struct place *place, const struct needs_source *kernel,
         err = list_images(&look, &wanted, due);
     masks_free(&look.needed);
     masks_free(&wanted.releases);
+    masks_free(&wanted.gone);
     return err;
 }
 

@@ -5,7 +5,8 @@
  * An image is due where modules of its kernel were put back or taken out since the last rebuild;
  * all are where firmware, or what decides on loading, was. An image stays as it is where it holds a
  * module that the root needs, or that is loaded now, and its kernel's tree has no such module any
- * more: a new image would not hold it either, and might not find the root again.
+ * more: a new image would not hold it either, and might not find the root again. But a suspect that
+ * a recovery took out since the last rebuild, and that the root does not need, keeps no image.
  */
 #ifndef BACKSTOP_AGENT_REBUILD_H
 #define BACKSTOP_AGENT_REBUILD_H

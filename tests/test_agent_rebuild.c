@@ -72,18 +72,25 @@ static int teardown(void **state)
     return 0;
 }
 
-static void put_record(const struct machine *machine, const char *event, const char *set_class,
-                       const char *path)
+static void put_change(const struct machine *machine, const char *event, const char *key,
+                       const char *set_class, const char *path, const char *action)
 {
     struct json_object *record = journal_record(event, 5, 1, "");
     if (path) {
         struct json_object *changes = json_object_new_array(), *change = json_object_new_object();
         json_add_text(change, "class", set_class);
         json_add_text(change, "path", path);
+        json_add_text(change, "action", action);
         json_append(changes, change);
-        json_add(record, "changes", changes);
+        json_add(record, key, changes);
     }
     assert_int_equal(journal_append(&machine->place, record), 0);
+}
+
+static void put_record(const struct machine *machine, const char *event, const char *set_class,
+                       const char *path)
+{
+    put_change(machine, event, "changes", set_class, path, "put back");
 }
 
 /* "6.1-a 6.1-b(zfs)": made anew, and left for a module. */
@@ -140,6 +147,43 @@ static void an_image_that_cannot_be_read_goes_by_what_the_root_needs(void **stat
     assert_string_equal(due_now(machine), "6.1-a 6.1-b 6.1-c(zfs)");
 }
 
+/* It crashes late: safe mode has it loaded, from the image that is to be made without it. */
+static void a_suspect_that_is_loaded_keeps_no_image(void **state)
+{
+    static const struct {
+        const char *name, *event, *key, *path, *action, *due;
+    } rows[] = {
+        {"not a suspect", "intent", "changes", UPDATES("6.1-a") "/acme.ko.xz", "take out",
+         "6.1-a(hba)"},
+        {"to be replaced, as far as is known", "intent", "changes", UPDATES("6.1-a") "/hba.ko.xz",
+         "put back", "6.1-a(hba)"},
+        {"taken out", "intent", "changes", UPDATES("6.1-a") "/hba.ko.xz", "take out", "6.1-a"},
+        {"could not be replaced", "done", "lost", UPDATES("6.1-a") "/hba.ko.xz", "", "6.1-a"},
+        {"of another kernel", "intent", "changes", UPDATES("6.1-b") "/hba.ko", "take out",
+         "6.1-a(hba) 6.1-b"},
+        {"of no kernel", "intent", "changes", "/opt/hba.ko", "take out", "6.1-a(hba)"},
+        {"the root needs it", "intent", "changes", UPDATES("6.1-a") "/zfs.ko.xz", "take out",
+         "6.1-a(zfs)"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        void *one = NULL;
+        setup(&one);
+        const struct machine *machine = one;
+        const char *file = strstr(rows[i].path, "zfs") ? UPDATES("6.1-a") "/zfs.ko.xz"
+                                                       : UPDATES("6.1-a") "/hba.ko.xz";
+        unlink(world_path(&machine->world, file));
+        put_record(machine, "intent", "driver", UPDATES("6.1-a") "/other.ko");
+        put_change(machine, rows[i].event, rows[i].key, "content", rows[i].path, rows[i].action);
+        if (strcmp(rows[i].path, UPDATES("6.1-b") "/hba.ko") == 0)
+            put_record(machine, "intent", "driver", rows[i].path);
+        const char *due = due_now(machine);
+        if (strcmp(due, rows[i].due) != 0)
+            fail_msg("%s: %s", rows[i].name, due);
+        teardown(&one);
+    }
+}
+
 /* ZFS is loaded for data and was taken out: the root does without, and so does a new image. */
 static void a_usual_module_that_the_root_is_not_on_keeps_no_image(void **state)
 {
@@ -185,6 +229,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(an_image_that_cannot_be_read_goes_by_what_the_root_needs,
                                         setup, teardown),
+        cmocka_unit_test(a_suspect_that_is_loaded_keeps_no_image),
         cmocka_unit_test_setup_teardown(a_usual_module_that_the_root_is_not_on_keeps_no_image,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_left_is_said_until_it_is_mended, setup, teardown),
