@@ -381,6 +381,7 @@ static void comparing_free(struct comparing *comparing)
     reach_free(&comparing->reached);
     reach_free(&comparing->seen);
     reach_free(&comparing->away);
+    kernel_free(&comparing->kernel);
     for (size_t i = 0; i < comparing->link_count; i++)
         free(comparing->links[i].to);
     free(comparing->links);
@@ -399,7 +400,11 @@ int changes_probe(const struct place *place, const struct sets *sets, const stru
     if (error)
         return error;
     kernel_probe(place, &comparing.kernel);
-    error = compare(&comparing);
+    error = kernel_add_links(place, &comparing.kernel, &found.now);
+    if (!error)
+        error = kernel_add_links(place, &comparing.kernel, good);
+    if (!error)
+        error = compare(&comparing);
     diag_progress(diag, "reading changed files", 1, 1);
     comparing_free(&comparing);
     if (error) {

@@ -25,19 +25,18 @@ struct good_result {
  * have soaked: soak.h); for the others the newest generation's entry is carried
  * over. Carried over as well: files that changed while they were read, what
  * could not be read, sets whose file is bad now, modules of another kernel than
- * the running one, and what lies on a file system that was mounted and is not.
- * Of a set over its max-size what is not kept already is listed unhashed: it
- * cannot be put back, and nothing older is put back for it.
- * A place to look at is the generation's only if the boot began with it (what
- * was there then is proven, or was not there): see MANIFEST.md, scopes.
- * A set of which a recovery took something out that nothing stands for (lost.h)
- * is carried over whole, since no boot has proven that the machine runs well
- * without it, until what is lost stands again, or the set has a file that the
- * newest generation has not: then it is taken as it stands. So it is with NULL.
- * Contents first, synced; manifest last. Old generations past
- * policy->generations are dropped after that, then the store is collected.
- * Where nothing but identities moved, the newest manifest is renewed under its
- * number. What became good, or is not lost any more, goes into the journal
+ * the running one (but the first generation has those as they stand, and a later
+ * one what came for a known kernel and is proven for the running one), and what lies on a file
+ * system that was mounted and is not. Of a set over its max-size what is not kept already is listed
+ * unhashed: it cannot be put back, and nothing older is put back for it. A place to look at is the
+ * generation's only if the boot began with it (what was there then is proven, or was not there):
+ * see MANIFEST.md, scopes. A set of which a recovery took something out that nothing stands for
+ * (lost.h) is carried over whole, since no boot has proven that the machine runs well without it,
+ * until what is lost stands again, or the set has a file that the newest generation has not: then
+ * it is taken as it stands. So it is with NULL. Contents first, synced; manifest last. Old
+ * generations past policy->generations are dropped after that, then the store is collected. Where
+ * nothing but identities moved, the newest manifest is renewed under its number. What became good,
+ * or is not lost any more, goes into the journal
  * ("good"). One taker at a time: another waits. On failure (-ENOSPC, say) the
  * former generations stand and what was put in the store is deleted.
  * The state is open (place_open_state with create).

@@ -189,6 +189,19 @@ static int find_away(struct taking *taking)
     return 0;
 }
 
+/* For all of them a person vouches; and the first generation takes what stands, since nobody knows
+ * what other kernels ran with: it would be added in a boot of theirs. */
+static int probe_kernel(struct taking *taking)
+{
+    int error;
+
+    if (!taking->started || !taking->newest.generation)
+        return 0;
+    kernel_probe(taking->place, &taking->kernel);
+    error = kernel_add_links(taking->place, &taking->kernel, &taking->now);
+    return error ? error : kernel_add_links(taking->place, &taking->kernel, &taking->newest);
+}
+
 static int probe(struct taking *taking)
 {
     uint64_t *sums = NULL;
@@ -211,9 +224,9 @@ static int probe(struct taking *taking)
         return -ENOMEM;
     }
     match(&taking->now, &taking->newest, taking->former);
-    if (taking->started) /* a person vouches for all of them */
-        kernel_probe(taking->place, &taking->kernel);
-    error = find_away(taking);
+    error = probe_kernel(taking);
+    if (!error)
+        error = find_away(taking);
     if (error) {
         free(sums);
         return error;
@@ -234,6 +247,32 @@ static bool is_kept(const struct taking *taking, const struct entry *entry)
            (entry->type != ENTRY_FILE || store_has(taking->place, entry->sha256, entry->size));
 }
 
+/*
+ * A module of another kernel that came since, to be kept so that a fall back to that kernel does
+ * not lose it: of a kernel whose modules are good already, and the same that the running kernel has
+ * proved. Of a kernel that is new all wait for a good boot of its own.
+ */
+static bool is_vouched_for(const struct taking *taking, const struct entry *entry)
+{
+    const struct inventory *now = &taking->now;
+
+    if (!kernel_is_known(&taking->newest, entry->path))
+        return false;
+    for (size_t i = 0; i < now->count; i++)
+        if (taking->proven[i] && !kernel_is_other(&taking->kernel, now->entries[i].path) &&
+            kernel_same_module(now->entries[i].path, entry->path))
+            return true;
+    return false;
+}
+
+static bool waits_for_its_kernel(const struct taking *taking, size_t i)
+{
+    const struct entry *former = taking->former[i], *entry = &taking->now.entries[i];
+
+    return kernel_is_other(&taking->kernel, entry->path) &&
+           (former ? !entry_same_identity(former, entry) : !is_vouched_for(taking, entry));
+}
+
 static enum fate decide_fate(const struct taking *taking, size_t i)
 {
     const struct entry *entry = &taking->now.entries[i], *former = taking->former[i];
@@ -242,8 +281,7 @@ static enum fate decide_fate(const struct taking *taking, size_t i)
         return FATE_LIST;
     if (former && entry_same_identity(former, entry) && is_kept(taking, former))
         return FATE_SAME;
-    if (!taking->proven[i] || taking->wounds.sets[entry->set] ||
-        kernel_is_other(&taking->kernel, entry->path))
+    if (!taking->proven[i] || taking->wounds.sets[entry->set] || waits_for_its_kernel(taking, i))
         return FATE_CARRY;
     /* over the limit its former version is not good any more: this one has proved so since */
     return entry->type == ENTRY_FILE && taking->over[entry->set] ? FATE_LIST : FATE_KEEP;
@@ -525,14 +563,6 @@ static int compose_scopes(struct taking *taking)
     return 0;
 }
 
-static bool waits_for_its_kernel(const struct taking *taking, size_t i)
-{
-    const struct entry *former = taking->former[i], *entry = &taking->now.entries[i];
-
-    return kernel_is_other(&taking->kernel, entry->path) &&
-           !(former && entry_same_identity(former, entry));
-}
-
 static void compose_standing(struct taking *taking, size_t i)
 {
     switch (taking->fates[i]) {
@@ -543,7 +573,9 @@ static void compose_standing(struct taking *taking, size_t i)
         return;
     case FATE_CARRY:
         if (kernel_is_other(&taking->kernel, taking->now.entries[i].path))
-            taking->result.other_kernels += waits_for_its_kernel(taking, i);
+            taking->result.other_kernels +=
+                !(taking->former[i] &&
+                  entry_same_identity(taking->former[i], &taking->now.entries[i]));
         else
             taking->result.held_back += !taking->wounds.sets[taking->now.entries[i].set];
         if (taking->former[i])
@@ -724,6 +756,7 @@ static void taking_free(struct taking *taking)
     free(taking->over);
     wounds_free(&taking->wounds);
     reach_free(&taking->away);
+    kernel_free(&taking->kernel);
     free(taking->made.entries);
     free(taking->made.set_names);
     free(taking->made.set_classes);

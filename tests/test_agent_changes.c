@@ -586,6 +586,34 @@ static void test_other_kernel(void **state)
     assert_string_equal(probe(), wanted);
 }
 
+/* As weak-updates has it: the running kernel loads the module of the one that it was built for. */
+static void test_linked_kernel(void **state)
+{
+    struct utsname running;
+    char link[256];
+
+    (void)state;
+    assert_int_equal(uname(&running), 0);
+    snprintf(link, sizeof link, "/usr/lib/modules/%s/weak-updates", running.release);
+    world_dirs(&world, link);
+    strcat(link, "/x.ko");
+    module("0-built", "1");
+    module("0-other", "1");
+    world_link(&world, link, "/usr/lib/modules/0-built/updates/x.ko");
+    set_file("modules",
+             "path=/usr/lib/modules/*/updates/*\npath=/usr/lib/modules/*/weak-updates/*\n");
+    world_take_good(&world);
+    module("0-built", "22");
+    module("0-other", "22");
+    assert_string_equal(probe(), "altered /usr/lib/modules/0-built/updates/x.ko, "
+                                 "kernel: altered /usr/lib/modules/0-other/updates/x.ko");
+    /* the good generation's link counts as well: where the faulty update took it away */
+    assert_int_equal(unlink(world_path(&world, link)), 0);
+    probe();
+    assert_int_equal(changes.count, 3);
+    assert_int_equal(changes.items[0].doubt, DOUBT_NONE);
+}
+
 static void test_doubtful(void **state)
 {
     struct doubtful *list;
@@ -628,6 +656,7 @@ int main(void)
         TEST(test_not_mounted),
         TEST(test_mount_point_within),
         TEST(test_other_kernel),
+        TEST(test_linked_kernel),
         TEST(test_doubtful),
     };
 

@@ -555,18 +555,23 @@ static void test_cannot_be_read(void **state)
 
 /* ---- kernels ---- */
 
-static char *module_of(const char *release)
+static char *module_named(const char *release, const char *name)
 {
     static char path[256];
 
     snprintf(path, sizeof path, "/usr/lib/modules/%s/updates", release);
     world_dirs(&world, path);
-    strcat(path, "/x.ko");
+    snprintf(path + strlen(path), sizeof path - strlen(path), "/%s", name);
     return path;
 }
 
+static char *module_of(const char *release)
+{
+    return module_named(release, "x.ko");
+}
+
 /* As good() has it, of one path. */
-static const char *good_module(const char *release)
+static const char *good_module_named(const char *release, const char *name)
 {
     static char content[64];
     struct good_history *history;
@@ -575,7 +580,7 @@ static const char *good_module(const char *release)
 
     strcpy(content, "none");
     assert_int_equal(good_history_load(&place, &history, &said.diag), 0);
-    if (good_history_version(history, module_of(release), &entry, &fd, &said.diag) == 0) {
+    if (good_history_version(history, module_named(release, name), &entry, &fd, &said.diag) == 0) {
         ssize_t n = read(fd, content, sizeof content - 1);
 
         assert_true(n >= 0);
@@ -584,6 +589,90 @@ static const char *good_module(const char *release)
     }
     good_history_free(history);
     return content;
+}
+
+static const char *good_module(const char *release)
+{
+    return good_module_named(release, "x.ko");
+}
+
+#define MODULES "[set]\nclass=driver\npath=/usr/lib/modules/*/updates/*\n"
+
+/* Which kernels ran, and with what, before there was a generation, nobody knows. */
+static void test_kernels_at_first(void **state)
+{
+    struct utsname running;
+
+    (void)state;
+    assert_int_equal(uname(&running), 0);
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", MODULES, 0644);
+    world_file(&world, module_of(running.release), "1", 0644);
+    world_file(&world, module_of("0-b"), "1", 0644);
+    start();
+    take(&started);
+    assert_string_equal(good_module(running.release), "1");
+    assert_string_equal(good_module("0-b"), "1");
+    assert_int_equal(result.other_kernels, 0);
+}
+
+/* A driver built for all kernels, and then for one that is new. */
+static void test_kernels_later(void **state)
+{
+    static const struct {
+        const char *name, *release, *module, *good;
+    } rows[] = {
+        {"known kernel, the module proved by the running one", "0-b", "y.ko", "2"},
+        {"known kernel, a module that nothing proved", "0-b", "z.ko", "none"},
+        {"known kernel, no module", "0-b", "y.dat", "none"},
+        {"new kernel, the module proved by the running one", "0-c", "y.ko", "none"},
+        {"a release that begins as the known one's", "0-bb", "y.ko", "none"},
+    };
+    struct utsname running;
+
+    (void)state;
+    assert_int_equal(uname(&running), 0);
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", MODULES, 0644);
+    world_file(&world, module_of(running.release), "1", 0644);
+    world_file(&world, module_of("0-b"), "1", 0644);
+    start();
+    take(&started);
+    world_file(&world, module_named(running.release, "y.ko"), "2", 0644);
+    world_file(&world, module_named(running.release, "y.dat"), "2", 0644);
+    for (size_t i = 0; i < ROWS(rows); i++)
+        world_file(&world, module_named(rows[i].release, rows[i].module), "2", 0644);
+    start();
+    take(&started);
+    for (size_t i = 0; i < ROWS(rows); i++)
+        if (strcmp(good_module_named(rows[i].release, rows[i].module), rows[i].good) != 0)
+            fail_msg("%s: %s", rows[i].name, good_module_named(rows[i].release, rows[i].module));
+    assert_int_equal(result.other_kernels, 4);
+}
+
+/* As weak-updates has it: what the running kernel's link leads to is what it loads. */
+static void test_kernels_linked(void **state)
+{
+    static char own[256];
+    struct utsname running;
+
+    (void)state;
+    assert_int_equal(uname(&running), 0);
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", MODULES, 0644);
+    strcpy(own, module_of(running.release));
+    world_link(&world, own, "../../0-b/updates/x.ko");
+    world_link(&world, module_named(running.release, "y.ko"), "/usr/lib/modules/0-b/updates/y.ko");
+    world_file(&world, module_of("0-b"), "1", 0644);
+    world_file(&world, module_named("0-b", "y.ko"), "1", 0644);
+    world_file(&world, module_named("0-b", "z.ko"), "1", 0644);
+    take(NULL);
+    world_file(&world, module_of("0-b"), "2", 0644);
+    world_file(&world, module_named("0-b", "y.ko"), "2", 0644);
+    world_file(&world, module_named("0-b", "z.ko"), "2", 0644);
+    start();
+    take(&started);
+    assert_string_equal(good_module("0-b"), "2");
+    assert_string_equal(good_module_named("0-b", "y.ko"), "2");
+    assert_string_equal(good_module_named("0-b", "z.ko"), "1");
+    assert_int_equal(result.other_kernels, 1);
 }
 
 /* What a kernel did not run with proves nothing of the other's modules. */
@@ -956,6 +1045,9 @@ int main(void)
         TEST(test_apart),
         TEST(test_over_limit),
         TEST(test_cannot_be_read),
+        TEST(test_kernels_at_first),
+        TEST(test_kernels_later),
+        TEST(test_kernels_linked),
         TEST(test_kernels),
         TEST(test_metadata),
         TEST(test_prune),
