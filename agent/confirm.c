@@ -511,6 +511,11 @@ bool confirm_is_good(const struct confirm *confirm)
            receipt.number == confirm->boot.ticket.number && receipt.outcome == OUTCOME_GOOD;
 }
 
+bool confirm_may_end(const struct confirm *confirm)
+{
+    return is_receiptable(confirm) && !confirm_is_good(confirm) && may_restart(&confirm->boot);
+}
+
 int confirm_deadline(struct confirm *confirm, bool *restart)
 {
     int error;

@@ -41,6 +41,8 @@ int confirm_good(struct confirm *confirm);
 int confirm_end(struct confirm *confirm);
 /* True if this boot was receipted as good, in the run directory or in firmware. */
 bool confirm_is_good(const struct confirm *confirm);
+/* True if the deadline may end this boot: it is not good, not held, and counted. */
+bool confirm_may_end(const struct confirm *confirm);
 /* The deadline. *restart: this boot is to be ended. False where it is good, held, or not counted.
  */
 int confirm_deadline(struct confirm *confirm, bool *restart);

@@ -6,15 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "limited.h"
+
 #define LOOK_AGAIN_SECONDS 10u
 #define SECOND UINT64_C(1000000)
 
 #define SHOW_UNITS                                                                                 \
     "systemctl show --property=Id,Names,LoadState,ActiveState,ActiveEnterTimestampMonotonic,"      \
-    "UnitFileState,Job "                                                                           \
+    "InactiveExitTimestampMonotonic,StateChangeTimestampMonotonic,UnitFileState,Job "              \
     "'systemd-cryptsetup@*.service' 'systemd-fsck@*.service' systemd-fsck-root.service "           \
-    "backstop-confirm.service backstop-health.service boot-complete.target sysinit.target "        \
-    "system-update.target selinux-autorelabel.target default.target 2>/dev/null"
+    "backstop-rebuild.service backstop-confirm.service backstop-health.service "                   \
+    "boot-complete.target sysinit.target system-update.target selinux-autorelabel.target "         \
+    "default.target 2>/dev/null"
 
 /* All of the list or nothing: half of one would lack what is wanted. */
 #define LIST_WANTED                                                                                \
@@ -30,7 +33,16 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-enum kind { KIND_OTHER = 0, KIND_CHECK, KIND_PROMPT, KIND_PROOF, KIND_GATE, KIND_UP, KIND_ERRAND };
+enum kind {
+    KIND_OTHER = 0,
+    KIND_CHECK,
+    KIND_PROMPT,
+    KIND_REBUILD,
+    KIND_PROOF,
+    KIND_GATE,
+    KIND_UP,
+    KIND_ERRAND
+};
 
 static const struct {
     const char *name;
@@ -38,6 +50,7 @@ static const struct {
 } kinds[] = {
     {"systemd-fsck", KIND_CHECK},
     {"systemd-cryptsetup@", KIND_PROMPT},
+    {"backstop-rebuild.service", KIND_REBUILD},
     {"backstop-confirm.service", KIND_PROOF},
     /* the confirmation requires them */
     {"backstop-health.service", KIND_GATE},
@@ -52,7 +65,7 @@ struct unit {
     enum kind kind;
     bool by_default; /* it is what default.target is another name of */
     bool loaded, masked, disabled, starting, active, job;
-    uint64_t entered;
+    uint64_t begun, entered, changed; /* us, monotonic; 0: never */
 };
 
 static enum kind kind_of(const char *id)
@@ -69,6 +82,9 @@ static void note_kind(const struct unit *unit, struct waiting *waiting)
     switch (unit->kind) {
     case KIND_CHECK:
         waiting->check |= unit->starting;
+        break;
+    case KIND_REBUILD:
+        waiting->rebuild |= unit->starting;
         break;
     case KIND_PROOF:
         waiting->proof |= unit->starting || unit->active;
@@ -90,12 +106,23 @@ static void note_kind(const struct unit *unit, struct waiting *waiting)
     }
 }
 
+/* When what was waited for came to its end; 0: it did not, or there was none. An image that could
+ * not be made keeps no boot from being good. */
+static uint64_t end_of(const struct unit *unit)
+{
+    if (unit->kind == KIND_CHECK || unit->kind == KIND_PROMPT)
+        return unit->entered;
+    return unit->kind == KIND_REBUILD && !unit->starting ? unit->changed : 0;
+}
+
 static void note_unit(const struct unit *unit, struct waiting *waiting)
 {
     note_kind(unit, waiting);
     waiting->goal |= unit->by_default && unit->loaded;
-    if ((unit->kind == KIND_CHECK || unit->kind == KIND_PROMPT) && unit->entered > waiting->ended)
-        waiting->ended = unit->entered;
+    if (end_of(unit) > waiting->ended)
+        waiting->ended = end_of(unit);
+    if (unit->kind == KIND_REBUILD || unit->kind == KIND_PROOF)
+        waiting->begun = unit->begun > waiting->begun ? unit->begun : waiting->begun;
 }
 
 static bool has_word(const char *words, const char *word)
@@ -129,6 +156,10 @@ static void note_line(const char *line, struct unit *unit)
         unit->job = strtoul(line + 4, NULL, 10) != 0;
     } else if (begins(line, "ActiveEnterTimestampMonotonic=")) {
         unit->entered = strtoull(line + 30, NULL, 10);
+    } else if (begins(line, "InactiveExitTimestampMonotonic=")) {
+        unit->begun = strtoull(line + 31, NULL, 10);
+    } else if (begins(line, "StateChangeTimestampMonotonic=")) {
+        unit->changed = strtoull(line + 30, NULL, 10);
     }
 }
 
@@ -159,19 +190,16 @@ void patience_parse_inhibited(const char *text, struct waiting *waiting)
     waiting->busy = begins(text, "s \"") && strstr(text, "shutdown");
 }
 
-static void ask_systemd(const char *command, void (*parse)(const char *text, struct waiting *),
-                        struct waiting *waiting)
+/* False: no answer came in time. One that says nothing is an answer. */
+static bool ask_systemd(const char *command, unsigned limit,
+                        void (*parse)(const char *text, struct waiting *), struct waiting *waiting)
 {
     char text[65536];
-    FILE *said = popen(command, "re");
-    size_t size;
 
-    if (!said)
-        return;
-    size = fread(text, 1, sizeof text - 1, said);
-    text[size] = '\0';
-    pclose(said);
+    if (limited_read(command, limit, text, sizeof text) < 0)
+        return false;
     parse(text, waiting);
+    return true;
 }
 
 static bool is_asked(const char *directory)
@@ -231,13 +259,17 @@ static bool person_in(const struct patience_places *places, const char *unit)
 
 void patience_probe(const struct patience_places *places, struct waiting *waiting)
 {
+    unsigned unanswered = waiting->unanswered, limit = places->answer_seconds;
+    bool answered;
+
     *waiting = (struct waiting){
         .prompt = is_asked(places->asked),
         .person = person_in(places, "emergency.service") || person_in(places, "rescue.service"),
     };
-    ask_systemd(SHOW_UNITS, patience_parse_units, waiting);
-    ask_systemd(LIST_WANTED, patience_parse_wanted, waiting);
-    ask_systemd(ASK_INHIBITED, patience_parse_inhibited, waiting);
+    answered = ask_systemd(SHOW_UNITS, limit, patience_parse_units, waiting);
+    answered &= ask_systemd(LIST_WANTED, limit, patience_parse_wanted, waiting);
+    answered &= ask_systemd(ASK_INHIBITED, limit, patience_parse_inhibited, waiting);
+    waiting->unanswered = answered ? 0 : unanswered + 1;
 }
 
 const char *patience_hopeless(const struct waiting *waiting)
@@ -255,16 +287,33 @@ const char *patience_hopeless(const struct waiting *waiting)
     return NULL;
 }
 
-unsigned patience_seconds(const struct waiting *waiting, uint64_t now, unsigned waited,
-                          unsigned deadline)
+/* One that is activating since nobody knows when began before the deadline was first looked at. */
+static unsigned seconds_since(uint64_t begun, uint64_t now, unsigned waited)
 {
-    uint64_t due = waiting->ended + deadline * SECOND;
+    return begun == 0 ? waited : now > begun ? (unsigned)((now - begun) / SECOND) : 0;
+}
 
-    if (waiting->prompt || waiting->person || waiting->proof ||
-        (waiting->check && waited < CHECK_LIMIT_SECONDS) ||
-        (waiting->busy && waited < BUSY_LIMIT_SECONDS))
+/* What is waited for as long as it lasts, or until its own limit. */
+static bool lasts(const struct waiting *waiting, uint64_t now, unsigned waited, unsigned stability)
+{
+    unsigned since = seconds_since(waiting->begun, now, waited);
+
+    return waiting->prompt || waiting->person ||
+           (waiting->unanswered > 0 && waiting->unanswered < UNANSWERED_LOOKS) ||
+           (waiting->proof && since < stability + PROOF_LIMIT_SECONDS) ||
+           (waiting->rebuild && since < REBUILD_LIMIT_SECONDS) ||
+           (waiting->check && waited < CHECK_LIMIT_SECONDS) ||
+           (waiting->busy && waited < BUSY_LIMIT_SECONDS);
+}
+
+unsigned patience_seconds(const struct waiting *waiting, uint64_t now, unsigned waited,
+                          const struct policy *policy)
+{
+    uint64_t due = waiting->ended + policy->deadline * SECOND;
+
+    if (lasts(waiting, now, waited, policy->stability))
         return LOOK_AGAIN_SECONDS;
-    if (waiting->check || waiting->ended == 0 || now >= due)
+    if (waiting->check || waiting->rebuild || waiting->proof || waiting->ended == 0 || now >= due)
         return 0;
     return due - now < LOOK_AGAIN_SECONDS * SECOND ? (unsigned)((due - now) / SECOND) + 1
                                                    : LOOK_AGAIN_SECONDS;

@@ -8,15 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "awake.h"
 #include "confirm.h"
 #include "health.h"
+#include "limited.h"
 #include "notify.h"
 #include "patience.h"
 #include "verb.h"
+
+#define ANSWER_SECONDS 30u  /* for a question to systemd */
+#define REQUEST_SECONDS 60u /* to ask for a restart, and then for it to end this program */
+#define RECEIPT_SECONDS 60u
+#define SYNC_SECONDS 10u
 
 enum task {
     TASK_GOOD,
@@ -70,17 +75,16 @@ static bool parse_words(int argc, char **argv, struct confirm_words *words, stru
     return false;
 }
 
-static bool run_systemctl(const char *option)
+static int ask_restart(void *option)
 {
-    pid_t pid = fork();
-    int status = 0;
+    execlp("systemctl", "systemctl", "reboot", (const char *)option, (char *)NULL);
+    return 127;
+}
 
-    if (pid == 0) {
-        execlp("systemctl", "systemctl", "reboot", option, (char *)NULL);
-        _exit(127);
-    }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-           WEXITSTATUS(status) == 0;
+/* option: a text that stays as it is. */
+static bool run_systemctl(char *option)
+{
+    return limited_call(ask_restart, option, REQUEST_SECONDS) == 0;
 }
 
 static void notify_good(const struct confirm *confirm)
@@ -116,7 +120,7 @@ static int good(struct confirm *confirm, const struct confirm_words *words)
     if (!error && confirm_returns(confirm) && confirm->boot.has_receipt &&
         confirm->boot.receipt.outcome == OUTCOME_GOOD && !words->no_reboot) {
         notify(NOTICE_RETURNING, &confirm->boot, NULL);
-        if (!run_systemctl("--no-wall"))
+        if (!run_systemctl((char[]){"--no-wall"}))
             diag_report(confirm->diag, DIAG_ERROR,
                         "the machine could not be restarted into normal "
                         "mode; do it by hand: systemctl reboot");
@@ -131,18 +135,19 @@ static const char *wait_patiently(struct confirm *confirm)
         .asked = "/run/systemd/ask-password",
         .cgroup = "/sys/fs/cgroup/system.slice",
         .proc = "/proc",
+        .answer_seconds = ANSWER_SECONDS,
     };
     uint64_t begun = awake_us(), now = begun;
+    struct waiting waiting = {0};
 
     while (!confirm_is_good(confirm)) {
-        struct waiting waiting;
         const char *hopeless;
         unsigned seconds;
 
         patience_probe(&places, &waiting);
         hopeless = patience_hopeless(&waiting);
-        seconds = patience_seconds(&waiting, now, (unsigned)((now - begun) / 1000000u),
-                                   confirm->policy.deadline);
+        seconds =
+            patience_seconds(&waiting, now, (unsigned)((now - begun) / 1000000u), &confirm->policy);
         if (hopeless)
             return hopeless;
         if (seconds == 0)
@@ -154,25 +159,58 @@ static const char *wait_patiently(struct confirm *confirm)
     return NULL;
 }
 
+static int fail_boot(struct confirm *confirm, bool *restart)
+{
+    int error = confirm_deadline(confirm, restart);
+
+    if (*restart)
+        notify(NOTICE_DEADLINE, &confirm->boot, NULL);
+    return error;
+}
+
+/* True if this boot is to be ended. */
+static int end_boot(void *argument)
+{
+    bool restart;
+
+    fail_boot(argument, &restart);
+    return restart;
+}
+
+static int sync_all(void *argument)
+{
+    (void)argument;
+    sync();
+    return 0;
+}
+
+/*
+ * Each step is left behind where it does not come to its end, the receipt too: without one the boot
+ * counts as failed all the same. A system that cannot even be restarted in order is what the
+ * deadline is for.
+ */
+static int restart_in_time(struct confirm *confirm)
+{
+    if (limited_call(end_boot, confirm, RECEIPT_SECONDS) == 0)
+        return 0; /* it has proved good meanwhile */
+    if (run_systemctl((char[]){"--force"}))
+        sleep(REQUEST_SECONDS); /* the restart ends this program */
+    limited_call(sync_all, NULL, SYNC_SECONDS);
+    return reboot(RB_AUTOBOOT) < 0 ? -errno : 0;
+}
+
 static int deadline(struct confirm *confirm, const struct confirm_words *words)
 {
     const char *hopeless = wait_patiently(confirm);
     bool restart;
-    int error;
 
     if (hopeless) {
         diag_report(confirm->diag, DIAG_WARNING, "no deadline for this boot: %s", hopeless);
         return 0;
     }
-    error = confirm_deadline(confirm, &restart);
-    if (!restart)
-        return error;
-    notify(NOTICE_DEADLINE, &confirm->boot, NULL);
-    if (words->no_reboot || run_systemctl("--force"))
-        return error;
-    /* a system that cannot even be restarted in order is what the deadline is for */
-    sync();
-    return reboot(RB_AUTOBOOT) < 0 ? -errno : 0;
+    if (confirm_may_end(confirm) && !words->no_reboot)
+        return restart_in_time(confirm);
+    return fail_boot(confirm, &restart);
 }
 
 static int health(struct confirm *confirm)

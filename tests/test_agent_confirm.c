@@ -483,6 +483,7 @@ static void the_deadline(void **state)
         written.answer = rows[i].receipt_answer;
         confirm = open_confirm();
         print_message("  %s\n", rows[i].name);
+        assert_int_equal(confirm_may_end(&confirm), rows[i].restart);
         assert_int_equal(confirm_deadline(&confirm, &restart), rows[i].receipt_answer);
         assert_int_equal(restart, rows[i].restart);
         assert_int_equal(written.calls, rows[i].receipts);

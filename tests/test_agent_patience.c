@@ -34,6 +34,26 @@ static void what_units_say(void **state)
          "Id=backstop-confirm.service\nActiveState=active\n"
          "ActiveEnterTimestampMonotonic=5000000\n",
          {.proof = true}},
+        {"the confirmation has run since",
+         "Id=backstop-confirm.service\nActiveState=active\n"
+         "ActiveEnterTimestampMonotonic=5000000\nInactiveExitTimestampMonotonic=4000000\n"
+         "StateChangeTimestampMonotonic=5000000\n",
+         {.proof = true, .begun = 4 * S}},
+        {"the images are being rebuilt",
+         "Id=backstop-rebuild.service\nActiveState=activating\n"
+         "ActiveEnterTimestampMonotonic=0\nInactiveExitTimestampMonotonic=8000000\n"
+         "StateChangeTimestampMonotonic=8000000\n",
+         {.rebuild = true, .begun = 8 * S}},
+        {"the images were rebuilt",
+         "Id=backstop-rebuild.service\nActiveState=active\n"
+         "ActiveEnterTimestampMonotonic=900000000\nInactiveExitTimestampMonotonic=8000000\n"
+         "StateChangeTimestampMonotonic=900000000\n",
+         {.ended = 900 * S, .begun = 8 * S}},
+        {"the images could not be rebuilt",
+         "Id=backstop-rebuild.service\nActiveState=failed\n"
+         "ActiveEnterTimestampMonotonic=0\nInactiveExitTimestampMonotonic=8000000\n"
+         "StateChangeTimestampMonotonic=900000000\n",
+         {.ended = 900 * S, .begun = 8 * S}},
         {"the confirmation has not begun",
          "Id=backstop-confirm.service\nActiveState=inactive\n"
          "ActiveEnterTimestampMonotonic=0\n",
@@ -110,6 +130,7 @@ static void what_units_say(void **state)
         print_message("  %s\n", rows[i].name);
         patience_parse_units(rows[i].text, &waiting);
         assert_int_equal(waiting.check, rows[i].waiting.check);
+        assert_int_equal(waiting.rebuild, rows[i].waiting.rebuild);
         assert_int_equal(waiting.proof, rows[i].waiting.proof);
         assert_int_equal(waiting.off, rows[i].waiting.off);
         assert_int_equal(waiting.disabled, rows[i].waiting.disabled);
@@ -117,6 +138,7 @@ static void what_units_say(void **state)
         assert_int_equal(waiting.errand, rows[i].waiting.errand);
         assert_int_equal(waiting.goal, rows[i].waiting.goal);
         assert_int_equal(waiting.ended, rows[i].waiting.ended);
+        assert_int_equal(waiting.begun, rows[i].waiting.begun);
     }
 }
 
@@ -205,6 +227,7 @@ static void which_boots_have_no_deadline(void **state)
 
 static void how_long_is_waited(void **state)
 {
+    static const struct policy policy = {.deadline = 900, .stability = 120};
     static const struct {
         const char *name;
         struct waiting waiting;
@@ -230,13 +253,32 @@ static void how_long_is_waited(void **state)
         {"packages are being installed", {.busy = true}, 900, 0, 10},
         {"somebody blocks shutdowns for ever", {.busy = true}, 4500, BUSY_LIMIT_SECONDS, 0},
         {"up, and being confirmed", {.proof = true}, 900, 0, 10},
+        {"confirmed for long: the files are many",
+         {.proof = true, .begun = 100 * S},
+         7419,
+         6519,
+         10},
+        {"a confirmation that hangs", {.proof = true, .begun = 100 * S}, 7420, 6520, 0},
+        {"the same, after a check", {.proof = true, .begun = 90 * S, .ended = 89 * S}, 7420, 0, 0},
+        {"confirmed after a check of hours",
+         {.proof = true, .begun = 20000 * S, .ended = 19999 * S},
+         21000,
+         20100,
+         10},
+        {"a confirmation whose start is not known hangs", {.proof = true}, 8220, 7320, 0},
+        {"images are being made", {.rebuild = true, .begun = 10 * S}, 900, 0, 10},
+        {"images have been made for an hour", {.rebuild = true, .begun = 10 * S}, 3610, 2700, 0},
+        {"images were made a minute ago", {.begun = 10 * S, .ended = 840 * S}, 900, 0, 10},
+        {"systemd did not answer", {.unanswered = 1}, 900, 0, 10},
+        {"systemd did not answer, again and again", {.unanswered = UNANSWERED_LOOKS}, 990, 90, 0},
     };
 
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
         print_message("  %s\n", rows[i].name);
-        assert_int_equal(patience_seconds(&rows[i].waiting, rows[i].now * S, rows[i].waited, 900),
-                         rows[i].seconds);
+        assert_int_equal(
+            patience_seconds(&rows[i].waiting, rows[i].now * S, rows[i].waited, &policy),
+            rows[i].seconds);
     }
 }
 
@@ -262,7 +304,7 @@ static void prompts_and_persons(void **state)
 
     for (size_t i = 0; i < ROWS(rows); i++) {
         char asked[128], cgroup[128], proc[128];
-        struct waiting waiting;
+        struct waiting waiting = {0};
 
         assert_int_equal(scratch_make(state), 0);
         print_message("  %s\n", rows[i].name);
@@ -275,20 +317,64 @@ static void prompts_and_persons(void **state)
             put_file(rows[i].unit, "321\n");
             put_file("proc/321/comm", rows[i].comm);
         }
-        patience_probe(&(struct patience_places){.asked = asked, .cgroup = cgroup, .proc = proc},
-                       &waiting);
+        patience_probe(
+            &(struct patience_places){
+                .asked = asked, .cgroup = cgroup, .proc = proc, .answer_seconds = 30},
+            &waiting);
         assert_int_equal(waiting.prompt, rows[i].prompt);
         assert_int_equal(waiting.person, rows[i].person);
         assert_int_equal(scratch_remove(state), 0);
     }
 }
 
+/* Programs of these names in a directory that is the whole PATH but for the shell's own. */
+static void systemd_that(const char *what)
+{
+    static const char *const names[] = {"bin/systemctl", "bin/busctl"};
+    char path[128];
+
+    for (size_t i = 0; i < ROWS(names); i++) {
+        put_file(names[i], what);
+        assert_int_equal(chmod(at(names[i]), 0755), 0);
+    }
+    snprintf(path, sizeof path, "%s/bin:/usr/bin:/bin", scratch);
+    setenv("PATH", path, 1);
+}
+
+static void one_that_hangs_gives_no_answer(void **state)
+{
+    const struct patience_places places = {
+        .asked = "/nowhere", .cgroup = "/nowhere", .proc = "/nowhere", .answer_seconds = 1};
+    struct waiting waiting = {0};
+    char *path = strdup(getenv("PATH"));
+
+    (void)state;
+    systemd_that("#!/bin/sh\necho Id=systemd-fsck-root.service\necho ActiveState=activating\n"
+                 "exec sleep 60\n");
+    patience_probe(&places, &waiting);
+    assert_int_equal(waiting.unanswered, 1);
+    assert_false(waiting.check); /* half an answer is none */
+    patience_probe(&places, &waiting);
+    assert_int_equal(waiting.unanswered, 2);
+    systemd_that("#!/bin/sh\necho Id=systemd-fsck-root.service\necho ActiveState=activating\n");
+    patience_probe(&places, &waiting);
+    assert_int_equal(waiting.unanswered, 0);
+    assert_true(waiting.check);
+    setenv("PATH", path, 1);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_units_say),        cmocka_unit_test(what_is_wanted),
-        cmocka_unit_test(who_blocks_a_shutdown), cmocka_unit_test(which_boots_have_no_deadline),
-        cmocka_unit_test(how_long_is_waited),    cmocka_unit_test(prompts_and_persons),
+        cmocka_unit_test(what_units_say),
+        cmocka_unit_test(what_is_wanted),
+        cmocka_unit_test(who_blocks_a_shutdown),
+        cmocka_unit_test(which_boots_have_no_deadline),
+        cmocka_unit_test(how_long_is_waited),
+        cmocka_unit_test(prompts_and_persons),
+        cmocka_unit_test_setup_teardown(one_that_hangs_gives_no_answer, scratch_make,
+                                        scratch_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
