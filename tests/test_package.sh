@@ -89,6 +89,10 @@ put_quarantines() {
     touch "$root/srv/my disk/.backstop-quarantine/7/1" "$root/srv/other/.backstop-quarantine/7/1"
     printf '{"case":7,"id":1,"boot":9,"path":"/srv/my disk/a","held-at":"%s","set":"acme"}\n' \
         '/srv/my disk/.backstop-quarantine/7/1' >"$root/var/lib/backstop/quarantine/7/records.jsonl"
+    touch "$root/var/lib/backstop/quarantine/7/2"
+    # where the scratch directory's file system has no such flags, purge has less to do
+    chattr +i "$root/srv/my disk/.backstop-quarantine/7/1" 2>/dev/null || true
+    chattr +a "$root/var/lib/backstop/quarantine/7/2" 2>/dev/null || true
 }
 
 check_image() {
@@ -122,7 +126,7 @@ inside() { # DEB ROOT
     local image_before
     root=$2
     scratch=$(mktemp -d)
-    trap 'rm -rf "$scratch"' EXIT
+    trap 'chattr -R -f -i -a "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
     cp "$1" "$root/tmp/backstop.deb"
     files >"$scratch/before"
     image_list >"$scratch/image-before"
