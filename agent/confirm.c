@@ -546,14 +546,43 @@ int confirm_return(struct confirm *confirm)
     return write_receipt(confirm, (enum outcome)confirm->boot.receipt.outcome, PHASE_EARLY, 0);
 }
 
+int confirm_to_rebuild(struct confirm *confirm, const struct due_images *due)
+{
+    int run_fd = open_run_dir(confirm);
+    int error = run_fd < 0 ? run_fd : rebuild_note(confirm->place, run_fd, due);
+
+    if (run_fd >= 0)
+        close(run_fd);
+    if (error)
+        diag_report(confirm->diag, DIAG_WARNING,
+                    "%s/" REBUILD_NOTE_NAME
+                    " could not be written: %s; that the images were made anew will not be known",
+                    confirm->run_dir, strerror(-error));
+    return error;
+}
+
+static int check_rebuilt(struct confirm *confirm, const struct due_images *due)
+{
+    int run_fd = open_run_dir(confirm), error;
+
+    error = run_fd < 0 ? run_fd : rebuild_check(confirm->place, run_fd, due, confirm->diag);
+    if (run_fd >= 0)
+        close(run_fd);
+    return error;
+}
+
 int confirm_rebuilt(struct confirm *confirm, const struct due_images *due)
 {
+    int error = check_rebuilt(confirm, due);
     const struct ticket *ticket = &confirm->boot.ticket;
     bool known = confirm->boot.ticket_state == RECORD_VALID;
-    struct json_object *record = journal_record(
-        "rebuild", known ? ticket->number : 0, known ? this_boot_case(&confirm->boot) : 0,
-        known ? reason_string((enum reason)ticket->last_reason) : "");
+    struct json_object *record;
 
+    if (error)
+        return error;
+    record = journal_record("rebuild", known ? ticket->number : 0,
+                            known ? this_boot_case(&confirm->boot) : 0,
+                            known ? reason_string((enum reason)ticket->last_reason) : "");
     record = json_whole(rebuild_describe(record, due), record);
     return record ? journal_append(confirm->place, record) : -ENOMEM;
 }

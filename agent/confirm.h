@@ -48,8 +48,11 @@ bool confirm_may_end(const struct confirm *confirm);
 int confirm_deadline(struct confirm *confirm, bool *restart);
 /* A person asks to leave safe mode. -EINVAL where this boot is not in safe mode. */
 int confirm_return(struct confirm *confirm);
-/* The images that were due after a recovery, as rebuild.h has them, were made anew or left: noted
- * in our journal. */
+/* The images that are due after a recovery are about to be made anew: noted in the run directory.
+ */
+int confirm_to_rebuild(struct confirm *confirm, const struct due_images *due);
+/* They were, or were left, as rebuild.h has them: noted in our journal. Where one is the same as
+ * before, nothing is: it is due at the next recovery. */
 int confirm_rebuilt(struct confirm *confirm, const struct due_images *due);
 
 /* True if a required health check that fails keeps this boot from being good. In safe mode what it

@@ -15,6 +15,7 @@
 #include "needs.h"
 
 #define REBUILD_IMAGE_PREFIX "initrd.img-" /* in /boot */
+#define REBUILD_NOTE_NAME "rebuild"        /* in the run directory */
 
 struct due_image {
     char *release;
@@ -30,6 +31,18 @@ struct due_images {
 int rebuild_probe(const struct place *place, const struct needs_source *kernel,
                   struct due_images *due, struct diag *diag);
 void due_images_free(struct due_images *due);
+/*
+ * update-initramfs may do nothing and call it a success. So before it, the images that are due are
+ * noted as they are: a line "RELEASE INODE MTIME CTIME" each (the release as text.h escapes it,
+ * times in ns), in the run directory. 0 or -errno.
+ */
+int rebuild_note(const struct place *place, int run_fd, const struct due_images *due);
+/*
+ * After it: every image that is due is another file than was noted, else -ESTALE; -ENOENT where one
+ * was not noted, -EBADMSG where the note is not ours; each reported.
+ */
+int rebuild_check(const struct place *place, int run_fd, const struct due_images *due,
+                  struct diag *diag);
 /* "kernels" and "left" of the record "rebuild" (JOURNAL.md). False: no memory. */
 bool rebuild_describe(struct json_object *record, const struct due_images *due);
 /* What the newest record "rebuild" says that it left and that is still so. 0 or -ENOMEM. */

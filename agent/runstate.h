@@ -3,6 +3,7 @@
  *
  *   early.json    written by backstop-early: recovery's result, mode of this boot
  *   identities    manifest of all sets, taken at boot start, before any vendor service runs
+ *   rebuild       images that are to be made anew, as they were before (rebuild.h)
  *   masked        names of masked drivers, one a line (also /run/modprobe.d/backstop.conf)
  */
 #ifndef BACKSTOP_AGENT_RUNSTATE_H

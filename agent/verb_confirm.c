@@ -253,6 +253,8 @@ static int rebuild(struct confirm *confirm, bool done)
     struct due_images due = {0};
     int error = rebuild_probe(confirm->place, &kernel, &due, done ? NULL : confirm->diag);
 
+    if (!error && !done)
+        confirm_to_rebuild(confirm, &due); /* reported; they are to be made anew all the same */
     for (size_t i = 0; !error && !done && i < due.count; i++)
         if (!due.items[i].missing)
             puts(due.items[i].release);

@@ -32,6 +32,17 @@ static void put_image(const struct world *world, const char *path, const char *c
         abort();
 }
 
+/* By a new file in its place, as update-initramfs does. */
+static void replace_image(const struct world *world, const char *release)
+{
+    char path[80];
+    snprintf(path, sizeof path, "/boot/initrd.img-%s", release);
+    put_image(world, "/boot/new", image_c);
+    char *from = strdup(world_path(world, "/boot/new"));
+    assert_int_equal(rename(from, world_path(world, path)), 0);
+    free(from);
+}
+
 /* Three kernels; the root is on a pool; hba is loaded, acme is not. */
 static int setup(void **state)
 {
@@ -197,6 +208,43 @@ static void a_usual_module_that_the_root_is_not_on_keeps_no_image(void **state)
     assert_string_equal(due_now(machine), "6.1-a 6.1-b 6.1-c");
 }
 
+/* Where update-initramfs did nothing (/boot read-only, update_initramfs=no) none is new. */
+static void an_image_that_is_the_same_file_was_not_made(void **state)
+{
+    const struct machine *machine = *state;
+    const struct world *world = &machine->world;
+    char a[] = "6.1-a", b[] = "6.1-b", c[] = "6.1 c", zfs[] = "zfs";
+    struct due_image images[] = {
+        {.release = a}, {.release = b}, {.release = c}, {.release = a, .missing = zfs}};
+    const struct due_images all = {.items = images, .count = 4},
+                            left = {.items = images + 3, .count = 1};
+    const struct due_images first = {.items = images, .count = 1};
+    int run_fd = open(world->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    put_image(world, "/boot/initrd.img-6.1 c", image_c);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &left, NULL), 0);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &all, NULL), -ENOENT);
+    assert_int_equal(rebuild_note(&machine->place, run_fd, &first), 0);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &first, NULL), -ESTALE);
+    replace_image(world, a);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &first, NULL), 0);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &all, NULL), -ENOENT); /* b came late */
+    assert_int_equal(rebuild_note(&machine->place, run_fd, &all), 0);
+    replace_image(world, a);
+    replace_image(world, b);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &all, NULL), -ESTALE);
+    replace_image(world, c);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &all, NULL), 0);
+    static const char *const damaged[] = {"6.1-a 1 2 3", "6.1-a 1 2\n", "6.1-a 1 2 x\n",
+                                          "6.1-a \n"};
+    for (size_t i = 0; i < ROWS(damaged); i++) {
+        world_file(world, "/" REBUILD_NOTE_NAME, damaged[i], 0644);
+        assert_int_equal(rebuild_check(&machine->place, run_fd, &first, NULL), -EBADMSG);
+    }
+    world_file(world, "/" REBUILD_NOTE_NAME, "6.1-ab 1 2 3\n\n6.1 c 1 2 3\n", 0644);
+    assert_int_equal(rebuild_check(&machine->place, run_fd, &first, NULL), -ENOENT);
+    close(run_fd);
+}
+
 static void what_was_left_is_said_until_it_is_mended(void **state)
 {
     const struct machine *machine = *state;
@@ -232,6 +280,8 @@ int main(void)
         cmocka_unit_test(a_suspect_that_is_loaded_keeps_no_image),
         cmocka_unit_test_setup_teardown(a_usual_module_that_the_root_is_not_on_keeps_no_image,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(an_image_that_is_the_same_file_was_not_made, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_was_left_is_said_until_it_is_mended, setup, teardown),
     };
     return cmocka_run_group_tests_name("rebuild", tests, NULL, NULL);

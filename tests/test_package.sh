@@ -66,6 +66,28 @@ put_module() {
     done
 }
 
+# What the unit runs, and what it asks at its end.
+rebuild() {
+    in_chroot sh -c "$(sed -n "s|^ExecStart=/bin/sh -c '\(.*--to-rebuild.*\)'\$|\1|p" \
+        "$root/usr/lib/systemd/system/backstop-rebuild.service" | sed 's/\$\$/$/g')"
+}
+rebuilt() { in_chroot backstop confirm --rebuilt; }
+was_rebuilt() { rebuild && rebuilt; }
+does_nothing() {
+    local conf=$root/etc/initramfs-tools/update-initramfs.conf status
+    cp -p "$conf" "$scratch/conf" && sed -i 's/^update_initramfs=.*/update_initramfs=no/' "$conf" && rebuild && ! rebuilt
+    status=$?
+    cp -p "$scratch/conf" "$conf"
+    return $status
+}
+fails_without_boot() {
+    local status
+    mv "$root/boot" "$root/boot.away" && ! rebuild
+    status=$?
+    mv "$root/boot.away" "$root/boot"
+    return $status
+}
+
 # ESPs that were mounted below the run directory and left there: one that can be unmounted, and one in use.
 leave_mounts() {
     mkdir -p "$root/srv/esp/EFI" "$root/run/backstop/esp-left" "$root/run/backstop/esp-used"
@@ -155,6 +177,9 @@ inside() { # DEB ROOT
     mkdir -p "$root/var/lib/backstop/store" "$root/run/backstop" "$root/etc/backstop/check/required.d"
     touch "$root/var/lib/backstop/journal.jsonl" "$root/run/backstop/early.json" \
         "$root/etc/backstop/check/required.d/mine"
+    row "images are made anew in safe mode" was_rebuilt
+    row "a rebuild that did nothing is none" does_nothing
+    row "a rebuild that does not know its kernels fails" fails_without_boot
     row "mounts are left" leave_mounts
     row "removes" in_chroot dpkg -r backstop
     row "removal unmounts an ESP that was left" test -d "$root/srv/esp/EFI"
