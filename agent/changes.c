@@ -395,8 +395,13 @@ int changes_probe(const struct place *place, const struct sets *sets, const stru
     struct changes found = {0};
     struct comparing comparing = {
         .place = place, .sets = sets, .good = good, .changes = &found, .diag = diag};
-    int error = inventory_take(place, sets, &found.now, diag);
+    struct sets looked;
+    int error = sets_with_good(sets, good, &looked);
 
+    if (!error) {
+        error = inventory_take(place, &looked, &found.now, diag);
+        free(looked.items);
+    }
     if (error)
         return error;
     kernel_probe(place, &comparing.kernel);

@@ -184,8 +184,12 @@ static int take_identities(struct confirm *confirm, int run_fd)
     error = begin_identities(run_fd);
     if (!error)
         error = sets_load(confirm->place, &sets, confirm->diag);
-    if (!error)
+    if (!error) {
+        /* what a set detects may be mounted later; what it holds stands already */
+        for (size_t i = 0; i < sets.count; i++)
+            sets.items[i].present = true;
         error = inventory_take(confirm->place, &sets, &inventory, confirm->diag);
+    }
     if (!error) {
         inventory.boot =
             confirm->boot.ticket_state == RECORD_VALID ? confirm->boot.ticket.number : 0;

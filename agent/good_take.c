@@ -139,20 +139,6 @@ static int probe_wounds(struct taking *taking)
     return error;
 }
 
-static bool lists_something(const struct inventory *inventory, const struct scope *scope)
-{
-    struct reach one = {0};
-    bool found = false;
-
-    if (reach_add(&one, scope->glob, scope->prefix) < 0)
-        return true;
-    for (size_t i = 0; i < inventory->count && !found; i++)
-        found =
-            reach_lists(&one, inventory->entries[i].path, inventory->entries[i].type == ENTRY_DIR);
-    reach_free(&one);
-    return found;
-}
-
 /* 1: what the newest generation has of it lies on a file system that is not mounted; 0, -ENOMEM. */
 static int is_away(const struct taking *taking, const struct scope *scope)
 {
@@ -166,8 +152,8 @@ static int is_away(const struct taking *taking, const struct scope *scope)
     free(prefix);
     if (error == -ENOMEM)
         return error;
-    return !apart && lists_something(&taking->newest, scope) &&
-           !lists_something(&taking->now, scope);
+    return !apart && scope_lists_any(scope, &taking->newest) &&
+           !scope_lists_any(scope, &taking->now);
 }
 
 static int find_away(struct taking *taking)
@@ -202,6 +188,18 @@ static int probe_kernel(struct taking *taking)
     return error ? error : kernel_add_links(taking->place, &taking->kernel, &taking->newest);
 }
 
+static int probe_now(struct taking *taking)
+{
+    struct sets looked;
+    int error = sets_with_good(taking->sets, &taking->newest, &looked);
+
+    if (error)
+        return error;
+    error = inventory_take(taking->place, &looked, &taking->now, taking->diag);
+    free(looked.items);
+    return error;
+}
+
 static int probe(struct taking *taking)
 {
     uint64_t *sums = NULL;
@@ -210,7 +208,7 @@ static int probe(struct taking *taking)
 
     if (error && error != -ENOENT)
         return error;
-    error = inventory_take(taking->place, taking->sets, &taking->now, taking->diag);
+    error = probe_now(taking);
     if (error)
         return error;
     count = taking->now.count + 1;

@@ -136,6 +136,80 @@ static void settle(const struct place *place, struct inventory *inventory)
     }
 }
 
+/* To change what is present. Caller frees items alone. */
+static int copy_sets(const struct sets *sets, struct sets *made)
+{
+    *made = *sets;
+    made->items = calloc(sets->count + 1, sizeof *made->items);
+    if (!made->items)
+        return -ENOMEM;
+    if (sets->count)
+        memcpy(made->items, sets->items, sets->count * sizeof *made->items);
+    return 0;
+}
+
+int sets_with_good(const struct sets *sets, const struct inventory *good, struct sets *made)
+{
+    int error = copy_sets(sets, made);
+
+    for (size_t i = 0; i < good->count && !error; i++) {
+        int set = sets_find(sets, good->set_names[good->entries[i].set]);
+
+        if (set >= 0)
+            made->items[set].present = true;
+    }
+    return error;
+}
+
+/* Whether something of the sets that are not present stands all the same. */
+static int take_silent(const struct place *place, const struct sets *sets,
+                       struct inventory *inventory)
+{
+    struct sets silent;
+    int error = copy_sets(sets, &silent);
+
+    if (error)
+        return error;
+    for (size_t i = 0; i < sets->count; i++)
+        silent.items[i].present = !sets->items[i].present;
+    error = inventory_init(inventory);
+    if (!error)
+        error = name_sets(&silent, inventory);
+    if (!error)
+        error = walk_sets(place, &silent, inventory, NULL);
+    free(silent.items);
+    return error;
+}
+
+static bool is_blind_there(const struct inventory *inventory, const char *prefix)
+{
+    for (size_t i = 0; i < inventory->unread_count; i++)
+        if (scope_is_beneath(inventory->unread[i], prefix))
+            return true;
+    return inventory_is_blind(inventory, prefix);
+}
+
+/* What a silent set holds was not looked at: a scope of it would tell that nothing was there. */
+static int drop_silent_scopes(const struct place *place, const struct sets *sets,
+                              struct inventory *inventory)
+{
+    struct inventory there = {0};
+    int error = take_silent(place, sets, &there);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < inventory->scope_count && !error; i++) {
+        const struct scope *scope = &inventory->scopes[i];
+
+        if (sets->items[scope->set].present ||
+            (!scope_lists_any(scope, &there) && !is_blind_there(&there, scope->prefix)))
+            inventory->scopes[kept++] = *scope;
+    }
+    if (!error)
+        inventory->scope_count = kept;
+    inventory_free(&there);
+    return error;
+}
+
 int inventory_take(const struct place *place, const struct sets *sets, struct inventory *inventory,
                    struct diag *diag)
 {
@@ -146,6 +220,8 @@ int inventory_take(const struct place *place, const struct sets *sets, struct in
         error = name_sets(sets, &taken);
     if (!error)
         error = scopes_take(place, sets, &taken);
+    if (!error)
+        error = drop_silent_scopes(place, sets, &taken);
     if (!error)
         error = walk_sets(place, sets, &taken, diag);
     if (error) {

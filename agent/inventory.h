@@ -58,7 +58,7 @@ struct inventory {
     size_t set_count;
     uint32_t generation;  /* of a manifest; 0 for one just taken */
     uint32_t boot;        /* boot number in which it was taken; 0: not known */
-    struct scope *scopes; /* of all sets, present or not */
+    struct scope *scopes; /* of all sets present, and of others of which nothing stands */
     size_t scope_count;
     bool scoped;   /* scopes and unread are known: not so of a manifest of version 1 */
     char **unread; /* what could not be read, mostly directories: nothing is known of these */
@@ -75,6 +75,12 @@ struct inventory {
  */
 int inventory_take(const struct place *place, const struct sets *sets, struct inventory *inventory,
                    struct diag *diag);
+/*
+ * *made: the sets, those of which `good` has something present whatever they detect: that may lie
+ * on a file system that is not mounted. Borrows from `sets`; caller frees made->items alone. 0 or
+ * -ENOMEM.
+ */
+int sets_with_good(const struct sets *sets, const struct inventory *good, struct sets *made);
 void inventory_free(struct inventory *inventory);
 /* An empty inventory with its arena: 0 or -ENOMEM. */
 int inventory_init(struct inventory *inventory);

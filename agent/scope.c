@@ -177,6 +177,20 @@ bool reach_lists(const struct reach *reach, const char *path, bool directory)
     return false;
 }
 
+bool scope_lists_any(const struct scope *scope, const struct inventory *inventory)
+{
+    struct reach one = {0};
+    bool found = false;
+
+    if (reach_add(&one, scope->glob, scope->prefix) < 0)
+        return true;
+    for (size_t i = 0; i < inventory->count && !found; i++)
+        found =
+            reach_lists(&one, inventory->entries[i].path, inventory->entries[i].type == ENTRY_DIR);
+    reach_free(&one);
+    return found;
+}
+
 void reach_free(struct reach *reach)
 {
     for (size_t i = 0; i < reach->count; i++)

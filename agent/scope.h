@@ -18,6 +18,8 @@ int scope_follow(const struct place *place, const char *path, char **prefix, boo
 /* Same set by name, same glob, and it led to the same place of the same file system. */
 bool scope_same(const struct inventory *a, const struct scope *x, const struct inventory *b,
                 const struct scope *y);
+/* An entry is one that it lists; true where memory is short. */
+bool scope_lists_any(const struct scope *scope, const struct inventory *inventory);
 /* `path` is `prefix` or lies beneath it. */
 bool scope_is_beneath(const char *path, const char *prefix);
 

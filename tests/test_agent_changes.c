@@ -348,6 +348,39 @@ static void test_installed_since(void **state)
     assert_string_equal(probe(), "added /opt/late/sub/x");
 }
 
+/* What it detects lies on a file system that is not mounted in the initramfs: what is good of it
+ * is compared all the same. */
+static void test_detect_away(void **state)
+{
+    (void)state;
+    world_dirs(&world, "/srv/late");
+    world_dirs(&world, "/opt/late");
+    world_file(&world, "/opt/late/x", "x", 0644);
+    set_file("late", "detect=/srv/late\npath=/opt/late/*\n");
+    assert_int_equal(world_take_good(&world), 2);
+    assert_int_equal(rmdir(world_path(&world, "/srv/late")), 0);
+    assert_string_equal(probe(), "");
+    world_file(&world, "/opt/late/x", "other", 0644);
+    world_file(&world, "/opt/late/y", "y", 0644);
+    assert_string_equal(probe(), "altered /opt/late/x, added /opt/late/y");
+}
+
+/* It was silent when the generation was taken, so what it held then was not looked at. */
+static void test_silent_when_good(void **state)
+{
+    (void)state;
+    world_dirs(&world, "/opt/late/sub");
+    world_file(&world, "/opt/late/x", "x", 0644);
+    set_file("late", "detect=/srv/late\npath=/opt/late/*\npath=/opt/late/sub/*\n");
+    assert_int_equal(world_take_good(&world), 1);
+    assert_string_equal(probe(), "");
+    world_dirs(&world, "/srv/late");
+    world_file(&world, "/opt/late/y", "y", 0644);
+    world_file(&world, "/opt/late/sub/z", "z", 0644);
+    assert_string_equal(probe(), "added /opt/late/sub/z, unseen: added /opt/late/x, unseen: added "
+                                 "/opt/late/y");
+}
+
 /* Version 1 says nothing of where it looked. */
 static void test_old_manifest(void **state)
 {
@@ -648,6 +681,8 @@ int main(void)
         TEST(test_mask_removed),
         TEST(test_set_renamed),
         TEST(test_installed_since),
+        TEST(test_detect_away),
+        TEST(test_silent_when_good),
         TEST(test_old_manifest),
         TEST(test_became_link),
         TEST(test_became_link_old_manifest),

@@ -257,6 +257,25 @@ static void a_late_file_is_not_promoted(void **state)
     inventory_free(&good);
 }
 
+/* What a set detects was mounted after the boot began; its files stood on the root. */
+static void what_is_detected_late_is_proven(void **state)
+{
+    struct inventory good = {0};
+    struct confirm confirm;
+
+    (void)state;
+    put_file("usr/lib/backstop/sets.d/acme.conf",
+             "[set]\nclass=content\ndetect=/srv/acme/*\npath=/opt/acme/**\n");
+    start_of_boot(NORMAL);
+    put_file("srv/acme/product", "1");
+    confirm = open_confirm();
+    assert_int_equal(confirm_good(&confirm), 0);
+    assert_int_equal(place_open_state(&place, false), 0);
+    assert_int_equal(good_load_newest(&place, &good, NULL), 0);
+    assert_non_null(inventory_find(&good, "/opt/acme/content"));
+    inventory_free(&good);
+}
+
 /* A driver that was kept from loading did not prove what it would have read. */
 static void what_the_command_line_left_out_is_not_proven(void **state)
 {
@@ -859,6 +878,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(after_failures_the_start_is_receipted, begin, end),
         cmocka_unit_test_setup_teardown(a_good_boot, begin, end),
         cmocka_unit_test_setup_teardown(a_late_file_is_not_promoted, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_detected_late_is_proven, begin, end),
         cmocka_unit_test_setup_teardown(what_the_command_line_left_out_is_not_proven, begin, end),
         cmocka_unit_test(checks_are_needed_in_normal_mode_alone),
         cmocka_unit_test_setup_teardown(without_identities_there_is_a_receipt_but_no_generation,

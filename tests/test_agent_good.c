@@ -170,6 +170,10 @@ static void mode(void)
 {
     chmod(world_path(&world, "/opt/acme/a"), 0600);
 }
+static void detected(void)
+{
+    world_file(&world, SETS_DIR_LOCAL "/acme.conf", SET "detect=/srv/acme\n", 0644);
+}
 static void add(void)
 {
     world_file(&world, "/opt/acme/new", "n", 0644);
@@ -224,6 +228,7 @@ static const struct {
     {"directory gone before the boot", drop_sub, nothing, "a=a1 b=b1", 2, 1, 0},
     {"set file bad", bad_set, nothing, "a=a1 b=b1 sub=", 1, 0, 0},
     {"set switched off", no_set, nothing, "", 2, 3, 0},
+    {"what it detects is not mounted", detected, nothing, "a=a1 b=b1 sub=", 1, 0, 0},
     {"identity store, never touched", identity, identity, "a=a1 b=b1 sub=", 1, 0, 0},
     {"over its limit", tiny_limit, nothing, "a= b=b1 new= sub=", 2, 2, 0},
 };
