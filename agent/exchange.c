@@ -450,17 +450,28 @@ static int move_one(struct exchange *exchange, struct move *move)
 
 /* ---- flags that keep a file where it is ---- */
 
-/* The suspect's are taken from it until it lies in the quarantine. A directory that has them and
- * stays keeps them: neither it nor what lies in it is changed. */
+static int unlock_directory(struct move *move, int fd)
+{
+    unsigned flags = io_flags_of(fd, "");
+    if (flags == 0)
+        return 0;
+    if (flags & ~move->directory_flags)
+        return -EPERM;
+    int err = io_set_flags(fd, ".", 0);
+    move->unlocked_directory = err == 0 ? flags : 0;
+    return err;
+}
+
+/* Until the suspect lies in the quarantine, or its attributes are put back. */
 static int unlock(const struct exchange *exchange, struct move *move)
 {
     const char *name;
     int fd = parent_open(place_of(exchange), move->path, &name);
     if (fd < 0) /* an earlier move of the batch makes it; else the move says so */
         return 0;
-    int err = io_flags_of(fd, "") ? -EPERM : 0;
+    int err = unlock_directory(move, fd);
     if (err == 0 && move->now && move->now->flags) {
-        err = move_is_in_place(move) ? -EPERM : io_set_flags(fd, name, 0);
+        err = io_set_flags(fd, name, 0);
         move->unlocked = err == 0;
     }
     close(fd);
@@ -471,7 +482,7 @@ static int unlock(const struct exchange *exchange, struct move *move)
 static int lock_place(const struct exchange *exchange, const struct move *move)
 {
     const char *name;
-    if (move->moved && (!move->good || move->good->type != ENTRY_FILE))
+    if (move->moved && !move_is_in_place(move) && (!move->good || move->good->type != ENTRY_FILE))
         return 0;
     int fd = parent_open(place_of(exchange), move->path, &name);
     int err = fd < 0 ? fd : io_set_flags(fd, name, move->now->flags);
@@ -485,13 +496,24 @@ static void lock_again(const struct exchange *exchange, struct move *move)
     char held[HELD_NAME_SIZE];
     held_name(held, move->id, "");
     int err = lock_place(exchange, move);
-    int kept = move->moved ? io_set_flags(move->yard->fd, held, move->now->flags) : 0;
+    bool is_held = move->moved && !move_is_in_place(move);
+    int kept = is_held ? io_set_flags(move->yard->fd, held, move->now->flags) : 0;
     err = err < 0 ? err : kept;
     move->unlocked = false;
     if (err < 0)
         diag_report(exchange->diag, DIAG_ERROR,
                     "%s: its attributes i and a (chattr) cannot be set again: %s", move->path,
                     strerror(-err));
+}
+
+static void lock_directory_again(const struct exchange *exchange, struct move *move)
+{
+    int err = held_directory_flags_again(place_of(exchange), move->path, move->unlocked_directory);
+    move->unlocked_directory = 0;
+    if (err < 0)
+        diag_report(exchange->diag, DIAG_ERROR,
+                    "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
+                    move->path, strerror(-err));
 }
 
 /* A set is one thing. */
@@ -522,6 +544,9 @@ static void lock_all(struct exchange *exchange)
     for (size_t i = 0; i < exchange->count; i++)
         if (exchange->moves[i].unlocked)
             lock_again(exchange, &exchange->moves[i]);
+    for (size_t i = 0; i < exchange->count; i++)
+        if (exchange->moves[i].unlocked_directory)
+            lock_directory_again(exchange, &exchange->moves[i]);
 }
 
 void exchange_move(struct exchange *exchange)
@@ -568,6 +593,17 @@ void exchange_clear_failed(struct exchange *exchange)
 
 /* ---- durable ---- */
 
+/* One that is locked lets nobody set its time; what takes its flags has them written down. */
+static int set_time(int fd, const struct timespec times[2])
+{
+    unsigned flags = io_flags_of(fd, "");
+    int err = flags ? io_set_flags(fd, ".", 0) : 0;
+    if (err == 0 && futimens(fd, times) < 0)
+        err = -errno;
+    int locked = flags ? io_set_flags(fd, ".", flags) : 0;
+    return err < 0 ? err : locked;
+}
+
 int exchange_directory_time(const struct place *place, const char *path, int64_t mtime_ns)
 {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, time_of(mtime_ns)};
@@ -576,7 +612,9 @@ int exchange_directory_time(const struct place *place, const char *path, int64_t
     if (dir_fd < 0)
         return dir_fd;
     int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int err = fd < 0 || futimens(fd, times) < 0 || fsync(fd) < 0 ? -errno : 0;
+    int err = fd < 0 ? -errno : set_time(fd, times);
+    if (err == 0 && fsync(fd) < 0)
+        err = -errno;
     if (fd >= 0)
         close(fd);
     close(dir_fd);

@@ -11,9 +11,11 @@
  * A cut anywhere leaves the old or the new file in place; held_settle() and the same steps again
  * end in the same state.
  *
- * Flags that forbid a rename (chattr's i and a) are taken from the suspects before the moves and
- * set on them again after, and on a file that was put in the place of one. Where they cannot be
- * taken, or a directory has them, the whole set stays as it is.
+ * Flags that forbid a rename (chattr's i and a) are taken from the suspects, and from the
+ * directories they are in, before the moves and set on them again after, and on a file that was put
+ * in the place of one. Those of a suspect are in its record, those of its directory in the intent:
+ * what a cut kept from having them gets them again. Where they cannot be taken, or a directory has
+ * some that the intent has not, the whole set stays as it is.
  */
 #ifndef BACKSTOP_AGENT_EXCHANGE_H
 #define BACKSTOP_AGENT_EXCHANGE_H
@@ -32,14 +34,16 @@ struct move {
     const struct entry *twin; /* a file in place with which good shares its inode, or NULL */
     struct move
         *staged_twin; /* an earlier move of the batch whose good version it shares, or NULL */
+    unsigned directory_flags;  /* of the directory it is in, as written down: ENTRY_ */
     struct json_object *holds; /* of a tree: array of the paths in it, or NULL; borrowed */
     bool must_stay;            /* not to be taken out with nothing to put in its place */
     /* the engine's own */
     const struct yard *yard;
     bool written_down, staged, moved;
-    bool unlocked;     /* its flags were taken from it, and are not set again yet */
-    bool twin_refused; /* linking failed once: the next time it is copied */
-    int error;         /* why it was not moved; 0: it was */
+    bool unlocked;               /* its flags were taken from it, and are not set again yet */
+    unsigned unlocked_directory; /* likewise those of its directory */
+    bool twin_refused;           /* linking failed once: the next time it is copied */
+    int error;                   /* why it was not moved; 0: it was */
 };
 
 struct open_directory {

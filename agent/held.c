@@ -451,6 +451,17 @@ int held_flags_again(const struct place *place, int yard_fd, const struct held *
     return err;
 }
 
+int held_directory_flags_again(const struct place *place, const char *path, unsigned flags)
+{
+    const char *name;
+    int fd = parent_open(place, path, &name);
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+    int err = io_set_flags(fd, ".", flags);
+    close(fd);
+    return err;
+}
+
 int held_place_flags_again(const struct place *place, int yard_fd, const struct held *held)
 {
     char kept[HELD_NAME_SIZE];

@@ -75,6 +75,8 @@ int held_settle(const struct place *place, int yard_fd, const struct remnant *re
 /* Sets again the flags of a suspect that a cut kept from having them, in its place or in the yard.
  * 0 or -errno. */
 int held_flags_again(const struct place *place, int yard_fd, const struct held *held);
+/* Likewise of the directory in which `path` is; one that is not there needs none. */
+int held_directory_flags_again(const struct place *place, const char *path, unsigned flags);
 /* And on the good version that a recovery put in its place. 0 or -errno. */
 int held_place_flags_again(const struct place *place, int yard_fd, const struct held *held);
 

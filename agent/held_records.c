@@ -28,13 +28,13 @@ int held_state_from_string(const char *text)
 /* ---- one record ---- */
 
 /* As chattr(1) spells them. */
-static const char *flags_text(unsigned flags)
+const char *flags_text(unsigned flags)
 {
     static const char *const texts[] = {"", "i", "a", "ia"};
     return texts[flags & (ENTRY_IMMUTABLE | ENTRY_APPEND)];
 }
 
-static unsigned flags_parse(const char *text)
+unsigned flags_parse(const char *text)
 {
     return (strchr(text, 'i') ? ENTRY_IMMUTABLE : 0u) | (strchr(text, 'a') ? ENTRY_APPEND : 0u);
 }

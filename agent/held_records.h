@@ -42,6 +42,9 @@ struct held {
     uint64_t size;
 };
 
+/* "i", "a" or "ia", as chattr(1) spells them; "": none. */
+const char *flags_text(unsigned flags);
+unsigned flags_parse(const char *text);
 /* Fields of a new record; entry is the suspect as it stands. NULL: no memory. */
 struct json_object *held_describe(const struct held *held, const struct entry *entry);
 /* The suspect's entry as written down; strings are allocated, entry_release() frees. 0 or -errno.

@@ -92,6 +92,7 @@ static int add_items(struct intents *intents, const struct json_object *record, 
             .path = journal_text(change, "path"),
             .from = journal_text(change, "from"),
             .to = journal_text(change, "to"),
+            .directory_flags = flags_parse(journal_text(change, "directory-flags")),
             .seq = journal_number(record, "seq"),
             .pending = pending,
         };
@@ -364,6 +365,8 @@ static struct json_object *move_to_json(const struct move *move)
             json_add_text(json, "action", plan_action_string(move->action)) &&
             add_hash(json, "from", move->now) && add_hash(json, "to", move->good) &&
             json_add_number(json, "generation", move->generation) &&
+            (!move->directory_flags ||
+             json_add_text(json, "directory-flags", flags_text(move->directory_flags))) &&
             (!move->holds || json_add(json, "holds", json_object_get(move->holds))),
         json);
 }

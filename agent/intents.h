@@ -15,6 +15,7 @@
 struct intended {
     uint32_t case_number, id;
     const char *path, *from, *to; /* the journal's own; hashes "" where it has none */
+    unsigned directory_flags;     /* of the directory it is in: ENTRY_ */
     int64_t seq;                  /* of the intent */
     bool pending;
     bool taken; /* a suspect lies in the quarantine under this id: it is not used again */

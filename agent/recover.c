@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "changes.h"
 #include "intents.h"
+#include "io.h"
 #include "json.h"
 #include "recover.h"
 #include "reserve.h"
@@ -158,6 +159,18 @@ static int settle_one(struct recovery *recovery, struct intended *item)
     return err;
 }
 
+/* Those that the intent has, taken from the directory for the moves. */
+static void lock_directory_again(const struct recovery *recovery, const struct intended *item)
+{
+    int err = item->directory_flags
+                  ? held_directory_flags_again(&recovery->place, item->path, item->directory_flags)
+                  : 0;
+    if (err < 0)
+        diag_report(recovery->diag, DIAG_WARNING,
+                    "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
+                    item->path, strerror(-err));
+}
+
 /* What was done needs none: there, nothing but suspects lies. */
 static void settle(struct recovery *recovery)
 {
@@ -167,10 +180,22 @@ static void settle(struct recovery *recovery)
         if (err < 0)
             diag_report(recovery->diag, DIAG_WARNING, "%s: what a cut left of %u/%u stays: %s",
                         item->path, item->case_number, item->id, strerror(-err));
+        if (item->pending)
+            lock_directory_again(recovery, item);
     }
 }
 
 /* ---- cases and ids ---- */
+
+static unsigned directory_flags_of(const struct place *place, const char *path)
+{
+    const char *name;
+    int fd = parent_open(place, path, &name);
+    unsigned flags = fd < 0 ? 0 : io_flags_of(fd, "");
+    if (fd >= 0)
+        close(fd);
+    return flags;
+}
 
 /* Pending items keep case and id; the others follow after the highest id of this case. */
 static void number_moves(struct recovery *recovery)
@@ -185,6 +210,8 @@ static void number_moves(struct recovery *recovery)
         const struct intended *item = intents_find(&recovery->intents, move->path);
         move->case_number = item ? item->case_number : case_number;
         move->id = item ? item->id : ++last;
+        move->directory_flags =
+            item ? item->directory_flags : directory_flags_of(&recovery->place, move->path);
         recovery->fresh += !item;
     }
 }

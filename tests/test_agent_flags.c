@@ -12,6 +12,25 @@
 
 #define HELD "/var/lib/backstop/quarantine/7/"
 
+/* An inode whose flags cannot be changed; 0: none. */
+static ino_t stubborn;
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    struct stat st;
+    va_list rest;
+    va_start(rest, request);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    if (request == FS_IOC_SETFLAGS && refused())
+        return -1;
+    if (stubborn && request == FS_IOC_SETFLAGS && fstat(fd, &st) == 0 && st.st_ino == stubborn) {
+        errno = EPERM;
+        return -1;
+    }
+    return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
 static void lock(const struct world *world, const char *path, unsigned flags)
 {
     assert_int_equal(io_set_flags(AT_FDCWD, world_path(world, path), flags), 0);
@@ -195,9 +214,73 @@ static void a_restore_cut_anywhere_sets_them_again(void **state)
     }
 }
 
+/* ---- chattr -R +i ---- */
+
+static long time_of(const struct world *world, const char *path)
+{
+    struct stat st;
+    return stat(world_path(world, path), &st) < 0 ? 0 : (long)st.st_mtime;
+}
+
+/* A product that locks all that it has: a new file, an altered one, one that is gone, and the
+ * directory that they are in is itself another. */
+static void make_whole(struct world *world)
+{
+    world_make(world);
+    world_dirs(world, "/etc/backstop/sets.d");
+    world_file(world, "/etc/backstop/sets.d/acme.conf", "[set]\nclass=content\npath=/opt/acme/**\n",
+               0644);
+    world_dirs(world, "/opt/acme/bin");
+    world_file(world, "/opt/acme/bin/agent", "290\n", 0755);
+    world_file(world, "/opt/acme/bin/gone", "290\n", 0755);
+    world_file(world, "/opt/acme/bin/plain", "290\n", 0755);
+    world_time(world, "/opt/acme/bin", WORLD_TIME - 50);
+    world_take_good(world);
+    world_file(world, "/opt/acme/bin/agent", "291\n", 0755);
+    world_file(world, "/opt/acme/bin/new", "291\n", 0755);
+    unlink(world_path(world, "/opt/acme/bin/gone"));
+    world_run("chmod 700", world_path(world, "/opt/acme/bin"), "");
+    world_run("chattr -R +i", world_path(world, "/opt/acme"), "");
+}
+
+static void assert_whole(const struct world *world, unsigned long at)
+{
+    static const char *const locked[] = {"/opt/acme", "/opt/acme/bin", "/opt/acme/bin/agent",
+                                         "/opt/acme/bin/plain"};
+    struct stat st;
+    if (strcmp(world_text(world, "/opt/acme/bin/agent"), "290\n") != 0 ||
+        strcmp(world_text(world, "/opt/acme/bin/gone"), "290\n") != 0 ||
+        world_has(world, "/opt/acme/bin/new"))
+        fail_msg("call %lu: not put back", at);
+    if (stat(world_path(world, "/opt/acme/bin"), &st) < 0 || (st.st_mode & 0777) != 0755 ||
+        time_of(world, "/opt/acme/bin") != WORLD_TIME - 50)
+        fail_msg("call %lu: the directory is not put back", at);
+    for (size_t i = 0; i < ROWS(locked); i++)
+        if (flags_of(world, locked[i]) != ENTRY_IMMUTABLE)
+            fail_msg("call %lu: %s is not locked again", at, locked[i]);
+}
+
+static void a_product_that_is_locked_whole_is_put_back(void **state)
+{
+    bool was_cut = true;
+    (void)state;
+    for (unsigned long at = 0; was_cut; at++) {
+        struct world world;
+        struct recover_result result;
+        make_whole(&world);
+        was_cut = at == 0 || cut_at(&world, do_recover, at);
+        assert_int_equal(recover_world(&world, &result), 0);
+        assert_int_equal(result.applied, APPLIED_PUT_BACK);
+        assert_whole(&world, at);
+        assert_int_equal(recover_world(&world, &result), 0);
+        assert_whole(&world, at);
+        remove_world(&world);
+    }
+}
+
 /* ---- a set is one thing ---- */
 
-/* A directory that is locked stays so, and with it the whole set, but no other. */
+/* What cannot be unlocked stays, and with it the whole set, but no other. */
 static void what_cannot_be_moved_leaves_its_set_whole(void **state)
 {
     struct world world;
@@ -208,7 +291,9 @@ static void what_cannot_be_moved_leaves_its_set_whole(void **state)
     make_locked(&world);
     world_file(&world, "/opt/locked/file", "291\n", 0644);
     lock(&world, "/opt/locked", ENTRY_IMMUTABLE);
+    stubborn = world_inode(&world, "/opt/locked");
     assert_int_equal(recover_world(&world, &result), -ECANCELED);
+    stubborn = 0;
     assert_int_equal(result.applied, APPLIED_PUT_BACK); /* the other set */
     assert_string_equal(world_text(&world, "/opt/other/file"), "290\n");
     assert_string_equal(world_text(&world, "/opt/acme/plain"), "291\n");
@@ -234,7 +319,9 @@ static void with_nothing_else_the_case_has_failed(void **state)
     make_locked(&world);
     unlink(world_path(&world, "/etc/backstop/sets.d/other.conf"));
     lock(&world, "/opt/acme", ENTRY_APPEND);
+    stubborn = world_inode(&world, "/opt/acme");
     assert_true(recover_world(&world, &result) < 0);
+    stubborn = 0;
     assert_int_equal(result.applied, APPLIED_FAILED);
     assert_string_equal(world_text(&world, "/opt/acme/plain"), "291\n");
     assert_int_equal(flags_of(&world, "/opt/acme/file"), ENTRY_IMMUTABLE);
@@ -259,6 +346,7 @@ int main(void)
         cmocka_unit_test(locked_files_are_put_back_and_held_as_they_were),
         cmocka_unit_test(cut_anywhere_the_flags_are_set_again),
         cmocka_unit_test(a_restore_cut_anywhere_sets_them_again),
+        cmocka_unit_test(a_product_that_is_locked_whole_is_put_back),
         cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
         cmocka_unit_test(with_nothing_else_the_case_has_failed),
     };
