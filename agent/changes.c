@@ -41,6 +41,9 @@ static enum change_doubt doubt_of(const struct comparing *comparing, const char 
         return DOUBT_AWAY;
     if (kernel_is_other(&comparing->kernel, path))
         return DOUBT_KERNEL;
+    /* carried over from where the generation's boot did not look, and nor can anybody now */
+    if (!now && comparing->good->scoped && !reach_lists(&comparing->seen, good->path, directory))
+        return DOUBT_AWAY;
     /* of a manifest that does not say where it looked nothing is seen */
     if (!good && (inventory_is_blind(comparing->good, path) ||
                   !reach_lists(&comparing->seen, path, directory)))
@@ -152,18 +155,13 @@ static int compare_gone(struct comparing *comparing, const char *path, const str
 
 /* ---- where links lead ---- */
 
-/*
- * The name by which `good` is reached today, where its own leads nowhere that a set looks; else its
- * own. NULL: no memory.
- */
-static const char *path_today(struct comparing *comparing, const struct entry *good)
+/* By which `good` is reached today, or NULL where its own name is, or nothing else is known. */
+static const struct link *link_today(const struct comparing *comparing, const struct entry *good)
 {
     const struct link *best = NULL;
-    size_t to, rest;
-    char *path;
 
     if (reach_lists(&comparing->reached, good->path, good->type == ENTRY_DIR))
-        return good->path;
+        return NULL;
     for (size_t i = 0; i < comparing->link_count; i++) {
         const struct link *link = &comparing->links[i];
 
@@ -171,29 +169,51 @@ static const char *path_today(struct comparing *comparing, const struct entry *g
             (!best || strlen(link->from) > strlen(best->from)))
             best = link;
     }
-    if (!best)
-        return good->path;
-    to = strlen(best->to);
-    rest = strlen(good->path + strlen(best->from)) + 1;
-    path = arena_alloc(comparing->changes->now.arena, to + rest);
-    if (!path)
+    return best;
+}
+
+/* NULL: no memory. */
+static char *path_through(struct comparing *comparing, const struct link *link, const char *path)
+{
+    size_t to = strlen(link->to), from = strlen(link->from), rest = strlen(path + from) + 1;
+    char *through = arena_alloc(comparing->changes->now.arena, to + rest);
+
+    if (!through)
         return NULL;
-    memcpy(path, best->to, to);
-    memcpy(path + to, good->path + strlen(best->from), rest);
-    return path;
+    memcpy(through, link->to, to);
+    memcpy(through + to, path + from, rest);
+    return through;
+}
+
+static bool is_directory(const struct place *place, const char *path, bool follow)
+{
+    int fd = place_openat(place, *path ? path : "/", O_PATH | O_DIRECTORY, 0, follow);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* A link that is broken or gone takes nothing away from where it led. */
+static bool is_broken(const struct comparing *comparing, const struct link *link)
+{
+    return !is_directory(comparing->place, link->to, true) &&
+           is_directory(comparing->place, link->from, false);
 }
 
 /* No entry stands under its own name. */
 static int compare_unmatched(struct comparing *comparing, const struct entry *good)
 {
     const struct inventory *now = &comparing->changes->now;
-    const char *path = path_today(comparing, good);
+    const struct link *link = link_today(comparing, good);
     const struct entry *found;
+    const char *path;
 
+    if (!link || is_broken(comparing, link))
+        return compare_gone(comparing, good->path, good);
+    path = path_through(comparing, link, good->path);
     if (!path)
         return -ENOMEM;
-    if (path == good->path)
-        return compare_gone(comparing, path, good);
     if (inventory_find(comparing->good,
                        path)) /* both names were in use, and that one is compared */
         return 0;
@@ -246,7 +266,8 @@ static int find_scope(struct comparing *comparing, const struct scope *scope)
 
     if (error == -ENOMEM)
         return error;
-    error = reach_add(&comparing->seen, scope->glob, scope->prefix);
+    /* what a mount brought was not there to be looked at */
+    error = apart && !scope->apart ? 0 : reach_add(&comparing->seen, scope->glob, scope->prefix);
     if (!error && scope->apart && !apart)
         error = reach_add(&comparing->away, scope->glob, scope->prefix);
     if (!error)

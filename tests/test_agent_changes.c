@@ -474,6 +474,25 @@ static void test_link_turned(void **state)
                                  "added /opt/v2/a");
 }
 
+/* The link alone is broken, or deleted: what it led to stands where it stood. */
+static void test_link_broken(void **state)
+{
+    (void)state;
+    world_dirs(&world, "/opt/v1");
+    world_link(&world, "/opt/current", "v1");
+    world_file(&world, "/opt/v1/a", "1", 0644);
+    world_file(&world, "/opt/v1/b", "1", 0644);
+    set_file("turned", "path=/opt/current/*\n");
+    assert_int_equal(world_take_good(&world), 2);
+    unlink(world_path(&world, "/opt/current"));
+    assert_string_equal(probe(), "");
+    world_link(&world, "/opt/current", "v9");
+    assert_string_equal(probe(), "");
+    /* but what went with it is gone */
+    unlink(world_path(&world, "/opt/v1/b"));
+    assert_string_equal(probe(), "gone /opt/v1/b");
+}
+
 /* ---- not kept ---- */
 
 static void again(void)
@@ -561,6 +580,35 @@ static void test_not_mounted(void **state)
     drop();
     assert_string_equal(probe(), "gone /opt/acme/b, away: gone /srv/acme/sub, "
                                  "away: altered /srv/acme/x, away: added /srv/acme/z");
+}
+
+/* A mount that the generation's boot did not have: what it brings may have stood for years. */
+static void test_mounted_since(void **state)
+{
+    const char *seen;
+
+    (void)state;
+    world_dirs(&world, "/srv/acme");
+    world_file(&world, "/srv/acme/x", "x", 0644);
+    set_file("own", "path=/srv/acme/*\n");
+    assert_int_equal(world_take_good(&world), 2);
+    on_its_own("/srv");
+    world_dirs(&world, "/srv/acme");
+    world_file(&world, "/srv/acme/years", "old", 0644);
+    seen = probe();
+    assert_int_equal(umount(world_path(&world, "/srv")), 0);
+    assert_string_equal(seen, "away: gone /srv/acme/x, unseen: added /srv/acme/years");
+}
+
+/* Listed, and without a scope that says so: of a mount that came after the boot had begun. */
+static void test_gone_without_scope(void **state)
+{
+    (void)state;
+    drop();
+    assert_string_equal(probe(), "gone /opt/acme/b");
+    good.scope_count = 0;
+    assert_int_equal(good_write(&place, &good, &said.diag), 0);
+    assert_string_equal(probe(), "away: gone /opt/acme/b");
 }
 
 /* The mount point is an empty directory now, and not one that was added. */
@@ -687,8 +735,11 @@ int main(void)
         TEST(test_became_link),
         TEST(test_became_link_old_manifest),
         TEST(test_link_turned),
+        TEST(test_link_broken),
         TEST(test_unkept),
         TEST(test_not_mounted),
+        TEST(test_mounted_since),
+        TEST(test_gone_without_scope),
         TEST(test_mount_point_within),
         TEST(test_other_kernel),
         TEST(test_linked_kernel),
