@@ -145,6 +145,43 @@ static int compare_entries(const void *a, const void *b)
     return path_compare(((const struct entry *)a)->path, ((const struct entry *)b)->path);
 }
 
+/* What the older generation did not look at is not added since it. Of one that does not say where
+ * it looked the newer one's word has to do. */
+static int scopes_replace(struct inventory *newest, uint32_t set, const struct inventory *older,
+                          uint32_t older_set)
+{
+    struct scope *scopes;
+    char **unread;
+    size_t count = 0;
+
+    if (!newest->scoped || !older->scoped)
+        return 0;
+    scopes =
+        arena_alloc(newest->arena, (newest->scope_count + older->scope_count + 1) * sizeof *scopes);
+    unread = arena_alloc(newest->arena,
+                         (newest->unread_count + older->unread_count + 1) * sizeof *unread);
+    if (!scopes || !unread)
+        return -ENOMEM;
+    for (size_t i = 0; i < newest->scope_count; i++)
+        if (newest->scopes[i].set != set)
+            scopes[count++] = newest->scopes[i];
+    for (size_t i = 0; i < older->scope_count; i++) {
+        if (older->scopes[i].set != older_set)
+            continue;
+        scopes[count] = older->scopes[i];
+        scopes[count++].set = set;
+    }
+    for (size_t i = 0; i < newest->unread_count; i++)
+        unread[i] = newest->unread[i];
+    for (size_t i = 0; i < older->unread_count; i++)
+        unread[newest->unread_count + i] = older->unread[i];
+    newest->scopes = scopes;
+    newest->scope_count = count;
+    newest->unread = unread;
+    newest->unread_count += older->unread_count;
+    return 0;
+}
+
 /* Strings stay where they are: all generations live as long as the history. */
 static int set_replace(struct inventory *newest, uint32_t set, const struct inventory *older,
                        uint32_t older_set)
@@ -197,7 +234,8 @@ bool good_history_fall_back(struct good_history *history, const char *set, struc
 
         if (older_index == older->set_count || !set_is_intact(history, older, older_index))
             continue;
-        if (set_replace(newest, index, older, older_index) < 0)
+        if (scopes_replace(newest, index, older, older_index) < 0 ||
+            set_replace(newest, index, older, older_index) < 0)
             return false;
         diag_report(diag, DIAG_WARNING,
                     "set %s: a content of the newest good generation is lost; all of the set goes "

@@ -433,7 +433,7 @@ static bool lost_its_content(const struct recovery *recovery, size_t i)
 {
     const struct change *change = &recovery->changes.items[i];
 
-    return change->good && !change->never && change->good->type == ENTRY_FILE &&
+    return change->good && !change->never && !change->doubt && change->good->type == ENTRY_FILE &&
            change->good->hashed && recovery->suspects.goods[i] != change->good;
 }
 

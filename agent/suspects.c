@@ -70,7 +70,7 @@ static void row_fill(struct finding *finding, const struct sets *sets, size_t i)
     const struct change *change = &finding->changes->items[i];
     const char *path = change_path(change);
     const struct entry *good = NULL;
-    if (change->kind != CHANGE_ADDED)
+    if (change->kind != CHANGE_ADDED && !change->doubt)
         good = good_version(finding, change->good->path);
     int set = sets_find(sets, change->set_name);
     /* what is seen there now lies beneath the mount point, and is not what ran */

@@ -15,6 +15,7 @@
 #include "world.h"
 
 #include <sys/mount.h>
+#include <sys/utsname.h>
 
 #define CASE 7u
 
@@ -336,6 +337,71 @@ static void a_set_with_a_lost_content_goes_back_as_a_whole(void **state)
         assert_true(world_has(&world, "/opt/kmod/new.ko")); /* another set stays as it is */
         assert_int_equal(result.summary.beyond_help, 0);
     }
+    world_remove(&world);
+}
+
+/* What its older generation did not look at is not added since. */
+static void a_set_that_goes_back_keeps_what_was_not_looked_at(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    every_change_good(world.root);
+    world_dirs(&world, "/opt/more");
+    world_file(&world, "/opt/more/old", "stood for years\n", 0640);
+    world_dirs(&world, "/opt/wide/a");
+    world_file(&world, "/etc/backstop/sets.d/wide.conf",
+               "[set]\nclass=content\npath=/opt/wide/a/*\n", 0644);
+    world_file(&world, "/opt/wide/a/x", "x 1\n", 0640);
+    world_take_good(&world);
+    world_file(&world, "/etc/backstop/sets.d/wide.conf",
+               "[set]\nclass=content\npath=/opt/wide/a/*\npath=/opt/more/*\n", 0644);
+    world_file(&world, "/opt/wide/a/x", "x 2\n", 0640);
+    world_take_good(&world);
+    damage_object(&world, "x 2\n");
+    world_file(&world, "/opt/wide/a/x", "x 3\n", 0640);
+    world_file(&world, "/opt/wide/a/y", "y 3\n", 0640);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_string_equal(world_text(&world, "/opt/wide/a/x"), "x 1\n");
+    assert_false(world_has(&world, "/opt/wide/a/y"));
+    assert_true(world_has(&world, "/opt/more/old"));
+    world_remove(&world);
+}
+
+static const char *own_modules(void)
+{
+    static char path[128];
+    struct utsname running;
+    assert_int_equal(uname(&running), 0);
+    snprintf(path, sizeof path, "/usr/lib/modules/%s", running.release);
+    return path;
+}
+
+/* A content that is lost of what is not there to be put back moves nothing else of its set. */
+static void a_doubtful_loss_moves_nothing(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    world_make(&world);
+    every_change_good(world.root);
+    world_dirs(&world, "/opt/wide/a");
+    world_dirs(&world, "/usr/lib/modules/0-other");
+    world_dirs(&world, own_modules());
+    world_file(&world, "/etc/backstop/sets.d/wide.conf",
+               "[set]\nclass=content\npath=/opt/wide/a/*\npath=/usr/lib/modules/*/*\n", 0644);
+    world_file(&world, "/opt/wide/a/x", "x 1\n", 0640);
+    world_file(&world, "/usr/lib/modules/0-other/m.ko", "m 1\n", 0640);
+    world_take_good(&world);
+    world_file(&world, "/opt/wide/a/x", "x 2\n", 0640);
+    world_file(&world, "/usr/lib/modules/0-other/m.ko", "m 2\n", 0640);
+    world_take_good(&world);
+    damage_object(&world, "m 2\n");
+    world_file(&world, "/usr/lib/modules/0-other/m.ko", "m 3\n", 0640);
+    assert_int_equal(recover_world(&world, RUNG_ALL, &result), 0);
+    assert_string_equal(world_text(&world, "/opt/wide/a/x"), "x 2\n");
+    assert_string_equal(world_text(&world, "/usr/lib/modules/0-other/m.ko"), "m 3\n");
     world_remove(&world);
 }
 
@@ -1020,6 +1086,8 @@ int main(void)
         cmocka_unit_test(without_a_good_generation_nothing_is_touched),
         cmocka_unit_test(a_damaged_object_gives_way_to_an_older_version),
         cmocka_unit_test(a_set_with_a_lost_content_goes_back_as_a_whole),
+        cmocka_unit_test(a_set_that_goes_back_keeps_what_was_not_looked_at),
+        cmocka_unit_test(a_doubtful_loss_moves_nothing),
         cmocka_unit_test(no_good_version_left_takes_the_suspect_out),
         cmocka_unit_test(what_is_not_mounted_is_not_gone),
         cmocka_unit_test(what_a_mount_will_cover_is_left_alone),
