@@ -50,30 +50,9 @@ int held_open_case(const struct place *place, uint32_t case_number, bool create)
     return open_case_in(place->state_fd, QUARANTINE_NAME, case_number, create);
 }
 
-uint32_t held_last_id(const struct place *place, uint32_t case_number)
+/* The highest number that is a name in it, or `last`. Closes fd; -1: none. */
+static uint32_t highest_name(int fd, unsigned long last)
 {
-    unsigned long last = 0;
-    struct records records = {0};
-    int fd = held_open_case(place, case_number, false);
-    if (fd >= 0 && records_read(fd, case_number, &records) == 0 && records.count > 0)
-        last = records.items[records.count - 1]->id;
-    records_free(&records);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        unsigned long id = strtoul(entry->d_name, NULL, 10);
-        last = id > last && id < UINT32_MAX ? id : last;
-    }
-    if (dir)
-        closedir(dir);
-    else if (fd >= 0)
-        close(fd);
-    return (uint32_t)last;
-}
-
-uint32_t held_last_case(const struct place *place)
-{
-    unsigned long last = 0;
-    int fd = place->state_fd < 0 ? -1 : open_in(place->state_fd, QUARANTINE_NAME, false);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         unsigned long number = strtoul(entry->d_name, NULL, 10);
@@ -84,6 +63,23 @@ uint32_t held_last_case(const struct place *place)
     else if (fd >= 0)
         close(fd);
     return (uint32_t)last;
+}
+
+uint32_t held_last_id(const struct place *place, uint32_t case_number)
+{
+    unsigned long last = 0;
+    struct records records = {0};
+    int fd = held_open_case(place, case_number, false);
+    if (fd >= 0 && records_read(fd, case_number, &records) == 0 && records.count > 0)
+        last = records.items[records.count - 1]->id;
+    records_free(&records);
+    return highest_name(fd, last);
+}
+
+uint32_t held_last_case(const struct place *place)
+{
+    int fd = place->state_fd < 0 ? -1 : open_in(place->state_fd, QUARANTINE_NAME, false);
+    return highest_name(fd, 0);
 }
 
 /* The part of `path` that is its directory; caller frees. */
