@@ -6,14 +6,6 @@
 #define OUTCOME_GOOD 1u
 #define OUTCOME_CLEAN 2u
 
-static uint32_t value(const struct record *record, const char *name)
-{
-    uint32_t found = 0;
-
-    record_field(record, name, &found);
-    return found;
-}
-
 static bool is_after(uint32_t a, uint32_t b)
 {
     return a != b && a - b < 0x80000000u;
@@ -27,9 +19,9 @@ static uint32_t later(uint32_t a, uint32_t b)
 /* The boot that `ledger` names has ended; its receipt says how, or nothing does: it failed. */
 static void due_after(const struct record *ledger, const struct record *receipt, struct due *due)
 {
-    uint32_t number = value(ledger, "number"), failures = value(ledger, "failures"),
-             outcome = value(receipt, "outcome");
-    bool answers = receipt->whole && value(receipt, "number") == number;
+    uint32_t number = record_number(ledger, "number"), failures = record_number(ledger, "failures"),
+             outcome = record_number(receipt, "outcome");
+    bool answers = receipt->whole && record_number(receipt, "number") == number;
 
     due->number = number + 1;
     due->failures = answers && outcome == OUTCOME_GOOD    ? 0
@@ -40,8 +32,8 @@ static void due_after(const struct record *ledger, const struct record *receipt,
 /* No number that was used comes again. */
 static uint32_t number_beyond(const struct due_facts *facts)
 {
-    uint32_t slot = facts->slot.whole ? value(&facts->slot, "number") : 0,
-             receipt = facts->receipt.whole ? value(&facts->receipt, "number") : 0;
+    uint32_t slot = facts->slot.whole ? record_number(&facts->slot, "number") : 0,
+             receipt = facts->receipt.whole ? record_number(&facts->receipt, "number") : 0;
 
     return later(slot, receipt) + 1;
 }
@@ -51,10 +43,11 @@ static uint32_t number_beyond(const struct due_facts *facts)
 static void due_from_mark(const struct due_facts *facts, struct due *due)
 {
     const struct record *slot = &facts->slot, *receipt = &facts->receipt;
-    uint32_t failures = slot->whole ? value(slot, "failures") : 0,
-             outcome = value(receipt, "outcome");
-    bool answers = receipt->whole && slot->whole &&
-                   !is_after(value(slot, "number") - MARK_AHEAD, value(receipt, "number"));
+    uint32_t failures = slot->whole ? record_number(slot, "failures") : 0,
+             outcome = record_number(receipt, "outcome");
+    bool answers =
+        receipt->whole && slot->whole &&
+        !is_after(record_number(slot, "number") - MARK_AHEAD, record_number(receipt, "number"));
 
     due->number = number_beyond(facts);
     if (answers && outcome == OUTCOME_GOOD)
@@ -75,12 +68,12 @@ static void due_of_damaged(const struct due_facts *facts, struct due *due)
 static bool slot_holds(const struct due_facts *facts)
 {
     const struct record *slot = &facts->slot, *ledger = &facts->ledger;
-    uint32_t number = value(slot, "number");
+    uint32_t number = record_number(slot, "number");
 
-    if (!slot->whole || value(slot, "mark") != 0 ||
-        (facts->receipt.whole && is_after(value(&facts->receipt, "number"), number)))
+    if (!slot->whole || record_number(slot, "mark") != 0 ||
+        (facts->receipt.whole && is_after(record_number(&facts->receipt, "number"), number)))
         return false;
-    return !ledger->whole || is_after(number, value(ledger, "number"));
+    return !ledger->whole || is_after(number, record_number(ledger, "number"));
 }
 
 void due_find(const struct due_facts *facts, struct due *due)

@@ -34,14 +34,6 @@ struct facts {
         updated_is_new; /* the case's variable, as before the logged boot or after */
 };
 
-static uint32_t value(const struct record *record, const char *name)
-{
-    uint32_t found = 0;
-
-    record_field(record, name, &found);
-    return found;
-}
-
 static bool value_is(const struct flash_value *a, const struct flash_value *b)
 {
     return (a->bytes == NULL) == (b->bytes == NULL) && a->size == b->size &&
@@ -220,8 +212,9 @@ static int judge_stored(const struct facts *facts, const struct small_boot *boot
     TEXT_AUTO said = ticket_text(boot);
     TEXT_AUTO stored = record_text(record);
 
-    if (record->whole && value(record, "mark") == 0 && value(record, "number") == boot->number &&
-        value(record, "failures") == boot->failures)
+    if (record->whole && record_number(record, "mark") == 0 &&
+        record_number(record, "number") == boot->number &&
+        record_number(record, "failures") == boot->failures)
         return 0;
     return fail(verdict, text_format("the ticket says %s, the ledger %s", said, stored));
 }

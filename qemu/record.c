@@ -148,7 +148,7 @@ void record_from_nvram(struct record *record, enum record_kind kind, const struc
     record_take(record, kind, found ? variable.data : NULL, variable.data_size, false);
 }
 
-static uint32_t value_of(const struct record *record, const char *field)
+uint32_t record_number(const struct record *record, const char *field)
 {
     uint32_t value = 0;
 
@@ -159,10 +159,10 @@ static uint32_t value_of(const struct record *record, const char *field)
 /* The boot in which it was written. */
 static uint32_t boot_of(const struct record *record)
 {
-    uint32_t number = value_of(record, "number");
+    uint32_t number = record_number(record, "number");
 
-    return record->kind == RECORD_LEDGER && value_of(record, "mark") == 1 ? number - MARK_AHEAD
-                                                                          : number;
+    return record->kind == RECORD_LEDGER && record_number(record, "mark") == 1 ? number - MARK_AHEAD
+                                                                               : number;
 }
 
 /* A mark, or a receipt that reports a phase alone, gives way to a finished record. */
@@ -173,10 +173,10 @@ bool record_is_newer(const struct record *a, const struct record *b)
     if (!b->whole || ahead != 0)
         return !b->whole || ahead < 0x80000000u;
     if (a->kind == RECORD_LEDGER)
-        return value_of(a, "mark") < value_of(b, "mark");
-    if ((value_of(a, "outcome") != 0) != (value_of(b, "outcome") != 0))
-        return value_of(a, "outcome") != 0;
-    return value_of(a, "phase") > value_of(b, "phase");
+        return record_number(a, "mark") < record_number(b, "mark");
+    if ((record_number(a, "outcome") != 0) != (record_number(b, "outcome") != 0))
+        return record_number(a, "outcome") != 0;
+    return record_number(a, "phase") > record_number(b, "phase");
 }
 
 void record_from_slots(struct record *record, enum record_kind kind, const uint8_t *file,

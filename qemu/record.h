@@ -36,6 +36,8 @@ bool record_is_same(const struct record *a, const struct record *b);
 
 /* Value of a field ("number", "failures" ...). False where the record has no such field. */
 bool record_field(const struct record *record, const char *name, uint32_t *value);
+/* The same; 0 where it has none. */
+uint32_t record_number(const struct record *record, const char *name);
 /* Value of a field given as a number or as its word ("recovery"). False if it is neither. */
 bool record_value(enum record_kind kind, const char *name, const char *text, uint32_t *value);
 /* "number=4 failures=3 stance=recovery ..."; caller frees. */

@@ -13,14 +13,6 @@
 #define CONTENT "/opt/acme-sentry/content/"
 #define IDENTITY "/opt/acme-sentry/identity"
 
-static uint32_t value(const struct record *record, const char *name)
-{
-    uint32_t found = 0;
-
-    record_field(record, name, &found);
-    return found;
-}
-
 /* What the vendor's updater replaces or removes by itself. */
 static bool is_vendors(const char *path)
 {
@@ -145,10 +137,10 @@ static bool says_all_is_back(const struct sight *after, const struct circumstanc
 
     record_value(RECORD_LEDGER, "rung", "all-changes", &all_changes);
     return boot->counted && ledger->whole && receipt->whole &&
-           value(receipt, "number") == value(ledger, "number") &&
+           record_number(receipt, "number") == record_number(ledger, "number") &&
            strcmp(record_word(receipt, "applied"), "put-back") == 0 &&
            strcmp(record_word(ledger, "stance"), "recovery") == 0 &&
-           value(ledger, "rung") >= all_changes;
+           record_number(ledger, "rung") >= all_changes;
 }
 
 /*
@@ -299,10 +291,12 @@ static char *rule_count(const struct sight *before, const struct sight *after,
     if (!now->whole)
         return text_copy("the ledger that was stored is not whole");
     due_find(&boot->facts, &due);
-    if (value(now, "number") == due.number && value(now, "failures") == due.failures)
+    if (record_number(now, "number") == due.number &&
+        record_number(now, "failures") == due.failures)
         return NULL;
     return text_format("boot %u is stored with %u failures before it; due are boot %u and %u",
-                       value(now, "number"), value(now, "failures"), due.number, due.failures);
+                       record_number(now, "number"), record_number(now, "failures"), due.number,
+                       due.failures);
 }
 
 /* The first reason of a case that is open stays. */
@@ -312,12 +306,12 @@ static char *rule_evidence(const struct sight *before, const struct sight *after
     const struct record *old = &before->ledger, *now = &after->ledger;
 
     (void)boot;
-    if (!old->whole || !now->whole || value(old, "case") != value(now, "case") ||
-        value(old, "case-open") == 0 || value(now, "case-open") == 0 ||
-        value(old, "first-reason") == value(now, "first-reason"))
+    if (!old->whole || !now->whole || record_number(old, "case") != record_number(now, "case") ||
+        record_number(old, "case-open") == 0 || record_number(now, "case-open") == 0 ||
+        record_number(old, "first-reason") == record_number(now, "first-reason"))
         return NULL;
-    return text_format("the first reason of case %u was %u and is %u", value(now, "case"),
-                       value(old, "first-reason"), value(now, "first-reason"));
+    return text_format("the first reason of case %u was %u and is %u", record_number(now, "case"),
+                       record_number(old, "first-reason"), record_number(now, "first-reason"));
 }
 
 static char *rule_counted(const struct sight *before, const struct sight *after,
@@ -331,7 +325,7 @@ static char *rule_counted(const struct sight *before, const struct sight *after,
 
 static bool is_calm(const struct record *ledger)
 {
-    return ledger->whole && value(ledger, "failures") == 0 &&
+    return ledger->whole && record_number(ledger, "failures") == 0 &&
            strcmp(record_word(ledger, "stance"), "normal") == 0;
 }
 
