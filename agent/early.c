@@ -65,17 +65,10 @@ static void add_root_drivers(const struct early *early, const struct place *plac
 /* What the root and what is mounted below it stand on; where it is not there yet, may stand on. */
 static void list_needed(const struct early *early, const char *root, struct strings *modules)
 {
-    static const char *const parts[] = {"", "/usr"};
     int err = needs_usual(root ? &early->kernel : NULL, modules);
     read_names(early, NEVER_MASK_FILE, modules);
-    for (size_t i = 0; root && i < sizeof parts / sizeof *parts; i++) {
-        char *point = NULL;
-        if (asprintf(&point, "%s%s", root, parts[i]) < 0)
-            err = -ENOMEM;
-        else if (needs_probe(&early->kernel, point, modules) < 0)
-            err = -ENOMEM;
-        free(point);
-    }
+    if (root && needs_of_root(&early->kernel, root, modules) < 0)
+        err = -ENOMEM;
     if (err < 0)
         diag_report(early->diag, DIAG_WARNING, "what the root stands on is not wholly known: %s",
                     strerror(-err));

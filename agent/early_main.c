@@ -60,9 +60,7 @@ static void print_figures(const char *root, struct diag *diag)
 static int print_needs(const struct needs_source *kernel)
 {
     struct strings modules = {0};
-    int err = needs_probe(kernel, "/", &modules);
-    if (err == 0)
-        err = needs_probe(kernel, "/usr", &modules);
+    int err = needs_of_root(kernel, "/", &modules);
     for (size_t i = 0; i < modules.count; i++)
         puts(modules.items[i]);
     masks_free(&modules);

@@ -294,3 +294,15 @@ int needs_probe(const struct needs_source *source, const char *root, struct stri
     add_used(&search);
     return search.error;
 }
+
+int needs_of_root(const struct needs_source *source, const char *root, struct strings *modules)
+{
+    char *usr = NULL;
+    int err = needs_probe(source, root, modules);
+    if (asprintf(&usr, "%s/usr", strcmp(root, "/") == 0 ? "" : root) < 0)
+        return -ENOMEM;
+    if (needs_probe(source, usr, modules) < 0)
+        err = -ENOMEM;
+    free(usr);
+    return err;
+}

@@ -19,6 +19,8 @@ struct needs_source {
  * or may, those of every network device too. What is no mount point adds nothing. 0 or -ENOMEM.
  */
 int needs_probe(const struct needs_source *source, const char *root, struct strings *modules);
+/* The same of `root` and of its /usr, which the initramfs mounts for it. */
+int needs_of_root(const struct needs_source *source, const char *root, struct strings *modules);
 /*
  * Adds modules from outside the kernel's tree that a root is often on, and that needs_probe() does
  * not see beneath every root: those that the running kernel has; source NULL, where no root is

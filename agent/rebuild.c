@@ -349,9 +349,7 @@ int rebuild_probe(const struct place *place, const struct needs_source *kernel,
 {
     struct wanted wanted = {0};
     struct look look = {.place = place, .kernel = kernel, .wanted = &wanted, .diag = diag};
-    int err = needs_probe(kernel, "/", &look.needed);
-    if (err == 0)
-        err = needs_probe(kernel, "/usr", &look.needed);
+    int err = needs_of_root(kernel, "/", &look.needed);
     if (err == 0)
         err = read_wanted(place, &wanted, diag);
     if (err == 0)
