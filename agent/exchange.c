@@ -457,9 +457,8 @@ static int unlock_directory(struct move *move, int fd)
         return 0;
     if (flags & ~move->directory_flags)
         return -EPERM;
-    int err = io_set_flags(fd, ".", 0);
-    move->unlocked_directory = err == 0 ? flags : 0;
-    return err;
+    move->unlocked_directory = flags; /* whatever comes of it: an error may come after the change */
+    return io_set_flags(fd, ".", 0);
 }
 
 /* Until the suspect lies in the quarantine, or its attributes are put back. */
@@ -471,8 +470,8 @@ static int unlock(const struct exchange *exchange, struct move *move)
         return 0;
     int err = unlock_directory(move, fd);
     if (err == 0 && move->now && move->now->flags) {
+        move->unlocked = true;
         err = io_set_flags(fd, name, 0);
-        move->unlocked = err == 0;
     }
     close(fd);
     return err;
@@ -491,7 +490,7 @@ static int lock_place(const struct exchange *exchange, const struct move *move)
     return err;
 }
 
-static void lock_again(const struct exchange *exchange, struct move *move)
+static int lock_again(const struct exchange *exchange, struct move *move)
 {
     char held[HELD_NAME_SIZE];
     held_name(held, move->id, "");
@@ -504,9 +503,10 @@ static void lock_again(const struct exchange *exchange, struct move *move)
         diag_report(exchange->diag, DIAG_ERROR,
                     "%s: its attributes i and a (chattr) cannot be set again: %s", move->path,
                     strerror(-err));
+    return err;
 }
 
-static void lock_directory_again(const struct exchange *exchange, struct move *move)
+static int lock_directory_again(const struct exchange *exchange, struct move *move)
 {
     int err = held_directory_flags_again(place_of(exchange), move->path, move->unlocked_directory);
     move->unlocked_directory = 0;
@@ -514,6 +514,7 @@ static void lock_directory_again(const struct exchange *exchange, struct move *m
         diag_report(exchange->diag, DIAG_ERROR,
                     "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
                     move->path, strerror(-err));
+    return err;
 }
 
 /* A set is one thing. */
@@ -538,15 +539,20 @@ static void unlock_all(struct exchange *exchange)
     }
 }
 
-/* After all moves, since one inode may have several of the names. */
-static void lock_all(struct exchange *exchange)
+/* After all moves, since one inode may have several of the names. 0 or the last error. */
+static int lock_all(struct exchange *exchange)
 {
-    for (size_t i = 0; i < exchange->count; i++)
-        if (exchange->moves[i].unlocked)
-            lock_again(exchange, &exchange->moves[i]);
-    for (size_t i = 0; i < exchange->count; i++)
-        if (exchange->moves[i].unlocked_directory)
-            lock_directory_again(exchange, &exchange->moves[i]);
+    int err = 0;
+    for (size_t i = 0; i < exchange->count; i++) {
+        int one = exchange->moves[i].unlocked ? lock_again(exchange, &exchange->moves[i]) : 0;
+        err = one < 0 ? one : err;
+    }
+    for (size_t i = 0; i < exchange->count; i++) {
+        struct move *move = &exchange->moves[i];
+        int one = move->unlocked_directory ? lock_directory_again(exchange, move) : 0;
+        err = one < 0 ? one : err;
+    }
+    return err;
 }
 
 void exchange_move(struct exchange *exchange)
@@ -563,7 +569,7 @@ void exchange_move(struct exchange *exchange)
                        move->action == PLAN_TAKE_OUT ? "cannot be taken out"
                                                      : "the good version cannot be put back");
     }
-    lock_all(exchange);
+    exchange->left_unlocked = lock_all(exchange);
 }
 
 static const char *hex_or_null(const struct entry *entry, char hex[2 * SHA256_SIZE + 1])
@@ -697,7 +703,8 @@ int exchange_finish(struct exchange *exchange)
 {
     int times = times_again(exchange);
     int err = exchange->made_directories ? sync_yards(exchange) : sync_directories(exchange);
-    return err < 0 ? err : times;
+    err = err < 0 ? err : times;
+    return err < 0 ? err : exchange->left_unlocked;
 }
 
 void exchange_close(struct exchange *exchange)

@@ -40,7 +40,7 @@ struct move {
     /* the engine's own */
     const struct yard *yard;
     bool written_down, staged, moved;
-    bool unlocked;               /* its flags were taken from it, and are not set again yet */
+    bool unlocked;               /* its flags may be off, and are to be set again */
     unsigned unlocked_directory; /* likewise those of its directory */
     bool twin_refused;           /* linking failed once: the next time it is copied */
     int error;                   /* why it was not moved; 0: it was */
@@ -60,6 +60,7 @@ struct exchange {
     size_t count;
     bool reserve_used; /* the reserve was given up for room */
     bool made_directories;
+    int left_unlocked; /* why flags could not be set again; 0: they are */
     /* what was opened last: moves come by path, and few directories hold them all */
     struct open_directory parent;
     const struct yard *last_yard;
@@ -76,7 +77,8 @@ void exchange_write_down(struct exchange *exchange);
 void exchange_stage(struct exchange *exchange);
 int exchange_barrier(struct exchange *exchange); /* 0 or -errno: then nothing may be moved */
 void exchange_move(struct exchange *exchange);
-int exchange_finish(struct exchange *exchange); /* 0 or -errno: not known to be durable */
+/* 0 or -errno: not known to be durable, or not with all flags: the next run sees to it. */
+int exchange_finish(struct exchange *exchange);
 /* A good version that was made ready and could not be moved does not stay. */
 void exchange_clear_failed(struct exchange *exchange);
 void exchange_close(struct exchange *exchange);

@@ -27,6 +27,7 @@ enum flash_kind {
     FLASH_SYSTEM,     /* the system's: the stage's mark is on the ESP by then */
     FLASH_RETIRE,     /* the stage takes itself away: the variables first, then the slot files, then
                          the boot entry */
+    FLASH_LEAVE,      /* the system's, so that the stage is started once more, or never */
     FLASH_COLLECTION, /* the firmware moves all variables */
 };
 

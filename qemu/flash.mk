@@ -8,12 +8,13 @@ PROOF_PARTS += proof-flash:1
 proof-flash: $(FLASH_NEEDS)
 	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) $(FLASH_CASES)
 
+FLASH_LINUX = $(addprefix linux-,receipt receipt-update entry order leave-order leave-next leave-receipt)
 #: make proof-flash-linux  the same at what the agent writes under Linux, on the rig's image
 PROOF_PARTS += proof-flash-linux:1
 
 .PHONY: proof-flash-linux
 proof-flash-linux: $(FLASH_NEEDS) rig-ready
-	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) linux-receipt linux-entry linux-order
+	$(Q)$(FLASH_RUN) -j $(RIG_JOBS) $(PROOF_BUDGET:%=--budget %) $(FLASH_LINUX)
 
 #: make proof-mutants-flash  known-bad stages, each of which flash must find
 PROOF_MUTANTS += proof-mutants-flash

@@ -11,6 +11,7 @@
 #define LEDGER guid_backstop, "BackstopLedger"
 #define RECEIPT guid_backstop, "BackstopReceipt"
 #define BOOT_ORDER guid_global, "BootOrder"
+#define BOOT_NEXT guid_global, "BootNext"
 #define BOOT_ENTRY guid_global, "Boot0010"
 #define LINUX_ENTRY guid_global, "Boot0004"
 #define ANY_OF_OURS guid_backstop, NULL
@@ -42,6 +43,14 @@ const struct flash_case flash_cases[] = {
     {"linux-receipt", "the first receipt, by the agent", FLASH_SYSTEM, RECEIPT, "linux receipt"},
     {"linux-entry", "the boot entry, by the package", FLASH_SYSTEM, LINUX_ENTRY, "linux install"},
     {"linux-order", "BootOrder, by the package", FLASH_SYSTEM, BOOT_ORDER, "linux install"},
+    {"linux-receipt-update", "a later receipt, by the agent", FLASH_SYSTEM, RECEIPT,
+     "linux receipt-update"},
+    {"linux-leave-order", "the entry taken out of BootOrder, by the package that goes", FLASH_LEAVE,
+     BOOT_ORDER, "linux leave"},
+    {"linux-leave-next", "BootNext, for the stage's last start", FLASH_LEAVE, BOOT_NEXT,
+     "linux leave"},
+    {"linux-leave-receipt", "the receipt deleted, by the package that goes", FLASH_RETIRE, RECEIPT,
+     "linux leave"},
     {NULL, NULL, FLASH_LEDGER, NULL, NULL, NULL},
 };
 

@@ -221,10 +221,17 @@ static int judge_stored(const struct facts *facts, const struct small_boot *boot
 
 /* ---- one point -------------------------------------------------------------------------- */
 
+/* The package that goes takes the entry out of BootOrder before it tells the stage to retire. */
+static bool is_told_to_retire(const struct flash_case *one)
+{
+    return one->kind == FLASH_RETIRE ||
+           (one->kind == FLASH_LEAVE && strcmp(one->variable, "BootOrder") != 0);
+}
+
 static int machine_cut(const struct flash_log *log, size_t programs, const char *dir)
 {
-    bool before = log->flash_case->kind != FLASH_SYSTEM;
-    bool retires = log->flash_case->kind == FLASH_RETIRE;
+    bool before = log->flash_case->kind != FLASH_SYSTEM && !flash_is_linux(log->flash_case);
+    bool retires = is_told_to_retire(log->flash_case);
     TEXT_AUTO from = text_format("%s/%s.raw", log->dir, before ? "before" : "after");
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
@@ -435,6 +442,37 @@ static int judge_counted(const struct flash_log *log, const char *dir,
     return settled == 0 ? judge_second(log, dir, &facts, verdict) : settled;
 }
 
+/* The machine starts the next loader, by the stage or without; what is counted is as due. */
+static int judge_left(const struct flash_log *log, const char *dir, struct flash_verdict *verdict)
+{
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    struct due due = {0};
+    struct small_boot boot = {0};
+    struct facts facts;
+    int settled;
+
+    facts_read(&facts, log, vars, disk);
+    settled = judge_store(log, &facts, verdict);
+    for (int i = 0; settled == 0 && i < 2; i++) {
+        const char *which = i == 0 ? "the boot after the cut" : "the second boot";
+
+        due_find(&facts.stored, &due);
+        settled = boot_here(dir, 1, &boot, verdict);
+        if (settled == 0)
+            settled = judge_start(&boot, which, verdict);
+        if (settled == 0 && boot.ticket && is_told_to_retire(log->flash_case))
+            settled = fail(verdict, text_format("%s has a ticket of a stage that retires", which));
+        else if (settled == 0 && boot.ticket)
+            settled = judge_count(&boot, &due, which, verdict);
+        facts_read(&facts, log, vars, disk);
+    }
+    if (verdict->detail == NULL)
+        verdict->detail =
+            text_copy(boot.ticket ? "counted as before" : "the next loader, no ticket");
+    return settled;
+}
+
 int flash_judge(const struct flash_log *log, size_t programs, const char *dir,
                 struct flash_verdict *verdict)
 {
@@ -444,8 +482,11 @@ int flash_judge(const struct flash_log *log, size_t programs, const char *dir,
     settled = machine_cut(log, programs, dir);
     if (settled < 0)
         text_replace(&verdict->detail, text_format("%s: no machine: %s", dir, strerror(-settled)));
-    if (settled == 0)
-        settled = log->flash_case->kind == FLASH_RETIRE ? judge_retired(log, dir, verdict)
-                                                        : judge_counted(log, dir, verdict);
+    if (settled == 0 && log->flash_case->kind == FLASH_RETIRE)
+        settled = judge_retired(log, dir, verdict);
+    else if (settled == 0 && log->flash_case->kind == FLASH_LEAVE)
+        settled = judge_left(log, dir, verdict);
+    else if (settled == 0)
+        settled = judge_counted(log, dir, verdict);
     return settled < 0 ? settled : 0;
 }

@@ -35,7 +35,8 @@ const struct scenario *rig_find(const struct rig *rig, const char *name);
 
 /* states.c */
 
-/* Makes the state `name` unless it is there already. 0, or -errno with a reason (caller frees). */
+/* Makes the state `name` unless it is there already, one process after the other. 0, or -errno with
+ * a reason (caller frees). */
 int state_prepare(const struct rig *rig, const char *name, char **reason);
 /* Hash over all that the state is made of, and `more`. NULL with a reason; caller frees. */
 char *state_key(const struct rig *rig, const char *state, const char *more, char **reason);

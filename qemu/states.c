@@ -8,9 +8,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -314,7 +316,22 @@ static int state_make(const struct rig *rig, const struct scenario *provider, co
     return rename(making, dir) < 0 ? -errno : 0;
 }
 
-int state_prepare(const struct rig *rig, const char *name, char **reason)
+/* Held until the descriptor is closed: another rig with the same directory waits. */
+static int states_lock(const struct rig *rig, char **reason)
+{
+    TEXT_AUTO path = text_format("%s/states.lock", rig->dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+    if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+        return fd;
+    text_replace(reason, text_format("%s: %s", path, strerror(errno)));
+    if (fd >= 0)
+        close(fd);
+    return -EIO;
+}
+
+/* With the lock held. */
+static int state_ensure(const struct rig *rig, const char *name, char **reason)
 {
     TEXT_AUTO dir = state_dir(rig, name, reason);
     const struct scenario *provider = provider_of(rig, name);
@@ -322,18 +339,24 @@ int state_prepare(const struct rig *rig, const char *name, char **reason)
 
     if (dir == NULL)
         return -ENOENT;
-    if (provider == NULL)
+    if (provider == NULL || access(dir, F_OK) == 0)
         return 0;
-    if (access(dir, F_OK) == 0) {
-        if (rig->view == NULL)
-            printf("state %s: as made before\n", name);
-        return 0;
-    }
-    error = state_prepare(rig, provider->start, reason);
+    error = state_ensure(rig, provider->start, reason);
     if (error < 0)
         return error;
     if (rig->view == NULL)
         printf("state %s: %s\n", name, provider->title);
     fflush(stdout);
     return state_make(rig, provider, dir, reason);
+}
+
+int state_prepare(const struct rig *rig, const char *name, char **reason)
+{
+    int error, lock = states_lock(rig, reason);
+
+    if (lock < 0)
+        return lock;
+    error = state_ensure(rig, name, reason);
+    close(lock);
+    return error;
 }

@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -113,6 +115,14 @@ static inline void plant_acl(const char *root, const char *path, unsigned char u
         0, uid, 0,    0,    0,    4,    0,    4, 0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,
         4, 0,   0xff, 0xff, 0xff, 0xff, 0x20, 0, 0,    0,    0xff, 0xff, 0xff, 0xff};
     if (lsetxattr(plant_path(root, path), "system.posix_acl_access", bytes, sizeof bytes, 0) < 0)
+        plant_failed(path);
+}
+
+/* FS_IMMUTABLE_FL, FS_APPEND_FL, as chattr(1) sets them; 0 takes them away. Root's alone. */
+static inline void plant_flags(const char *root, const char *path, unsigned flags)
+{
+    int fd = open(plant_path(root, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 || close(fd) < 0)
         plant_failed(path);
 }
 

@@ -1,6 +1,7 @@
 /* cases.c - see cases.h */
 #include "cases.h"
 
+#include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,27 @@ static bool make_held_tree(const char *root, const struct programs *programs)
     return recover_all(root, programs);
 }
 
+/* All of /opt/acme is immutable, but for a log that is to be added to alone: `chattr -R +i`. */
+static bool make_locked(const char *root, const struct programs *programs)
+{
+    base(root);
+    plant_dirs(root, "/opt/acme/below");
+    plant_file(root, "/opt/acme/altered", "version 290\n", 0640);
+    plant_file(root, "/opt/acme/below/altered", "version 290\n", 0640);
+    if (!take_good(root, programs))
+        return false;
+    plant_file(root, "/opt/acme/altered", "version 291\n", 0600);
+    plant_file(root, "/opt/acme/below/altered", "version 291\n", 0640);
+    plant_file(root, "/opt/acme/below/log", "new\n", 0644);
+    plant_flags(root, "/opt/acme/altered", FS_IMMUTABLE_FL);
+    plant_flags(root, "/opt/acme/below/altered", FS_IMMUTABLE_FL);
+    plant_flags(root, "/opt/acme/below/log", FS_APPEND_FL);
+    plant_flags(root, "/opt/acme/below", FS_IMMUTABLE_FL);
+    plant_flags(root, "/opt/acme", FS_IMMUTABLE_FL);
+    ticket(root, RUNG_ALL);
+    return true;
+}
+
 /* A machine with a loader of its own at the removable path. */
 static void machine(const char *root)
 {
@@ -335,6 +357,8 @@ const struct proof_case proof_cases[] = {
      .reorder = true, .always_ok = true},
     {"recover-directory", "recovery of a directory's metadata alone", make_directory, RECOVERY,
      .twice = true, .reorder = true, .always_ok = true},
+    {"recover-locked", "recovery of a set that chattr made immutable", make_locked, RECOVERY,
+     .twice = true, .always_ok = true},
     {"good-first", "the first good generation", make_first, TAKE_GOOD, .reorder = true,
      .spare = true, .always_ok = true},
     {"good-second", "a good generation after every kind of change", make_second, TAKE_GOOD,

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/fs.h>
 #include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -34,8 +36,8 @@ static const char help[] =
     "  --every N        of each kind every Nth point alone: the others are left out, and said so\n"
     "  --point CASE/ID  that point alone, with all that it says; its tree is kept\n"
     "  --list           the cases\n"
-    "  --dir DIR        a directory for the trees, on a file system with trusted xattrs and ACLs;\n"
-    "                   without it /dev/shm, or /tmp where that has none\n"
+    "  --dir DIR        a directory for the trees, on a file system with trusted xattrs, ACLs\n"
+    "                   and chattr's flags; without it /dev/shm, or /tmp where that has none\n"
     "  -j N             processes at once; without it four a processor\n"
     "\n"
     "Kinds of points: cut (c12: before call 12; h12: after half of what call 12 writes), twice\n"
@@ -435,7 +437,9 @@ static bool dir_serves(const char *dir)
     char path[POINT_PATH];
     snprintf(path, sizeof path, "%s/backstop-proof-XXXXXX", dir);
     int fd = mkstemp(path);
-    bool serves = fd >= 0 && (geteuid() != 0 || fsetxattr(fd, "trusted.note", "x", 1, 0) == 0);
+    unsigned flags = 0;
+    bool serves = fd >= 0 && (geteuid() != 0 || (fsetxattr(fd, "trusted.note", "x", 1, 0) == 0 &&
+                                                 ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0));
     if (fd >= 0) {
         close(fd);
         unlink(path);
@@ -574,8 +578,8 @@ static bool find_dir(struct options *options)
     if (dir_serves(options->dir))
         return true;
     fprintf(stderr,
-            "proof-calls: %s: its file system takes no trusted attributes, or nothing can be "
-            "written there; name another with --dir\n",
+            "proof-calls: %s: its file system takes no trusted attributes or none of chattr's "
+            "flags, or nothing can be written there; name another with --dir\n",
             options->dir);
     return false;
 }

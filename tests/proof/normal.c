@@ -134,6 +134,9 @@ static void say_item(struct reading *reading, const struct tree_item *item)
     say(reading, "%s %o %u:%u%s%s%s%s%s%s mtime=%s %s", path, st->st_mode, st->st_uid, st->st_gid,
         link ? " same-as=" : "", link ? link : "", *item->sha256 ? " sha256=" : "", item->sha256,
         item->target ? " -> " : "", item->target ? item->target : "", mtime, item->xattrs);
+    if (item->flags)
+        say(reading, "%s%s%s", path, item->flags & FS_IMMUTABLE_FL ? " is immutable" : "",
+            item->flags & FS_APPEND_FL ? " is to be added to alone" : "");
     if (S_ISREG(st->st_mode) && is_sparse(st))
         say(reading, "%s is sparse", path);
     free(path);

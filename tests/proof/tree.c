@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -99,6 +100,29 @@ static char *xattrs_text(const char *path)
     return text;
 }
 
+/* ---- flags ---- */
+
+/* chattr's, of which no copy and no removal knows anything. */
+static unsigned flags_of(const char *path)
+{
+    unsigned flags = 0;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        flags = 0;
+    if (fd >= 0)
+        close(fd);
+    return flags & TREE_FLAGS;
+}
+
+static int set_flags(const char *path, unsigned flags)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int err = fd < 0 || ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
 /* ---- what is in one ---- */
 
 static int add_item(struct tree *tree, const char *full, size_t root_length, const struct stat *st)
@@ -117,6 +141,8 @@ static int add_item(struct tree *tree, const char *full, size_t root_length, con
         target[length < 0 ? 0 : length] = '\0';
         item->target = strdup(target);
     }
+    if (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))
+        item->flags = flags_of(full);
     item->xattrs = xattrs_text(full);
     return item->path && item->xattrs ? 0 : -ENOMEM;
 }
@@ -280,6 +306,13 @@ static int adopt(const struct copies *copies, const char *path)
     return err;
 }
 
+static int adopt_flags(const struct copies *copies, const struct tree_item *item)
+{
+    char full[PATH_SIZE];
+    snprintf(full, sizeof full, "%s%s", copies->to, item->path);
+    return item->flags ? set_flags(full, item->flags) : 0;
+}
+
 /* A new directory of the file system that trees beside `root` have in common. */
 static int make_elsewhere(const char *root, char *made, size_t size)
 {
@@ -323,6 +356,8 @@ int tree_copy(const char *from, const char *to, const char *elsewhere)
     for (size_t i = 0; err == 0 && i < copies.tree.count; i++)
         if (path_are_records(copies.tree.items[i].path))
             err = adopt(&copies, copies.tree.items[i].path);
+    for (size_t i = 0; err == 0 && i < copies.tree.count; i++)
+        err = adopt_flags(&copies, &copies.tree.items[i]);
     tree_free(&copies.tree);
     return err;
 }
@@ -331,6 +366,8 @@ int tree_remove(const char *path)
 {
     DIR *dir;
     int err = 0;
+    if (flags_of(path) != 0)
+        set_flags(path, 0);
     if (unlink(path) == 0 || errno == ENOENT)
         return 0;
     dir = opendir(path);

@@ -4,6 +4,7 @@
 #ifndef BACKSTOP_PROOF_TREE_H
 #define BACKSTOP_PROOF_TREE_H
 
+#include <linux/fs.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 
 #include "jail.h"
 
+#define TREE_FLAGS (FS_IMMUTABLE_FL | FS_APPEND_FL)
 #define TREE_STATE "/var/lib/backstop"     /* where the program under proof keeps its own */
 #define TREE_RESERVE TREE_STATE "/reserve" /* 16 MiB of nothing: its bytes are not looked at */
 
@@ -19,6 +21,7 @@ struct tree_item {
     struct stat st;
     char sha256[65]; /* of a regular file, else empty */
     char *target;    /* of a link, else NULL */
+    unsigned flags;  /* TREE_FLAGS of it */
     char *xattrs;    /* "name=hex " of each, sorted; POSIX ACLs are among them */
 };
 
