@@ -271,6 +271,19 @@ static bool make_locked(const char *root, const struct programs *programs)
     return true;
 }
 
+/* 7/1 is a log to be added to alone, 7/2 is immutable, and so is what stands where it was. */
+static bool make_held_locked(const char *root, const struct programs *programs)
+{
+    small_good(root);
+    if (!take_good(root, programs))
+        return false;
+    small_faulty(root);
+    plant_flags(root, "/opt/acme/altered", FS_IMMUTABLE_FL);
+    plant_flags(root, "/opt/acme/added", FS_APPEND_FL);
+    ticket(root, RUNG_ALL);
+    return recover_all(root, programs);
+}
+
 /* A machine with a loader of its own at the removable path. */
 static void machine(const char *root)
 {
@@ -389,6 +402,11 @@ const struct proof_case proof_cases[] = {
      make_held_directory,
      {"tool", "quarantine", "restore", "7/1", "--root", "@"},
      .reorder = true},
+    {"restore-locked",
+     "an immutable suspect back in its place",
+     make_held_locked,
+     {"tool", "quarantine", "restore", "7/2", "--root", "@"},
+     .twice = true},
     {"restore-tree",
      "a tree back in its place",
      make_held_tree,
@@ -400,6 +418,16 @@ const struct proof_case proof_cases[] = {
      {"tool", "quarantine", "release", "7/1", "opt/released", "--root", "@"},
      .twice = true,
      .reorder = true},
+    {"release-locked",
+     "a suspect to be added to alone, handed out",
+     make_held_locked,
+     {"tool", "quarantine", "release", "7/1", "opt/released", "--root", "@"},
+     .twice = true},
+    {"purge-locked",
+     "all suspects of a case deleted, of which two are locked",
+     make_held_locked,
+     {"tool", "quarantine", "purge", "7", "--yes", "--root", "@"},
+     .destroys = true},
     {"purge",
      "one suspect deleted",
      make_held,
