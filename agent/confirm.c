@@ -11,6 +11,7 @@
 #include "intents.h"
 #include "journal.h"
 #include "json.h"
+#include "leftout.h"
 #include "manifest.h"
 #include "reserve.h"
 #include "unmounted.h"
@@ -36,33 +37,17 @@ void confirm_open(struct confirm *confirm, const struct place *place, const char
     read_cmdline(confirm);
 }
 
-/* A word of the command line is, or begins with, one of these. */
-static bool leaves_something_out(const char *cmdline)
-{
-    static const char *const words[] = {
-        "module_blacklist=", "modprobe.blacklist=", "rd.driver.blacklist=",
-        "systemd.mask=",     "rd.systemd.mask=",    "initcall_blacklist=",
-    };
-
-    for (const char *word = cmdline; *word; word += strcspn(word, " \n")) {
-        word += strspn(word, " \n");
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-            if (strncmp(word, words[i], strlen(words[i])) == 0)
-                return true;
-    }
-    return false;
-}
-
 bool confirm_needs_checks(const struct this_boot *boot)
 {
     return boot->mode == MODE_NORMAL;
 }
 
-bool confirm_may_promote(const struct this_boot *boot, const char *cmdline)
+/* Safe mode proves less, and masks drivers. */
+static bool may_promote(const struct confirm *confirm)
 {
-    switch (boot->mode) {
+    switch (confirm->boot.mode) {
     case MODE_NORMAL:
-        return !leaves_something_out(cmdline);
+        return !cmdline_leaves_out(confirm->place, confirm->cmdline, confirm->diag);
     case MODE_SAFE:
     case MODE_MINIMAL:
     case MODE_HOLD:
@@ -425,10 +410,11 @@ static void end_case(struct confirm *confirm)
 
 static void report_left_out(const struct confirm *confirm)
 {
-    diag_report(confirm->diag, DIAG_WARNING,
-                "the kernel command line keeps drivers or units from starting: this boot may be "
-                "good, but does not prove the files that it did not use, and makes no good "
-                "generation");
+    diag_report(
+        confirm->diag, DIAG_WARNING,
+        "the kernel command line keeps units, or drivers of the sets, from starting: this "
+        "boot may be good, but does not prove the files that it did not use, and makes no good "
+        "generation");
 }
 
 bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag)
@@ -437,7 +423,7 @@ bool confirm_boot_proves(const struct place *place, const char *run_dir, struct 
 
     this_boot_probe(run_dir, &confirm.boot);
     read_cmdline(&confirm);
-    if (confirm_may_promote(&confirm.boot, confirm.cmdline))
+    if (may_promote(&confirm))
         return true;
     if (confirm.boot.mode == MODE_NORMAL)
         report_left_out(&confirm);
@@ -454,7 +440,7 @@ int confirm_good(struct confirm *confirm)
 
     if (outcome_so_far(confirm) == OUTCOME_GOOD)
         return store_again(confirm);
-    if (confirm_may_promote(&confirm->boot, confirm->cmdline))
+    if (may_promote(confirm))
         taken = take_generation(confirm);
     else if (confirm->boot.mode == MODE_NORMAL)
         report_left_out(confirm);

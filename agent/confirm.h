@@ -61,12 +61,11 @@ bool confirm_needs_checks(const struct this_boot *boot);
 /* True if a good boot goes back to normal mode by itself now: never one that is not counted. */
 bool confirm_returns(const struct confirm *confirm);
 /*
- * True if this boot may make a good generation: safe mode proves less, and masks drivers, and so
- * does a kernel command line that keeps drivers or units from starting. cmdline: of /proc/cmdline.
+ * True if this boot may make a good generation; why not is reported. Safe mode proves less, and so
+ * does a kernel command line that keeps units, or drivers of the sets, from starting. Whoever takes
+ * a generation asks it, at whatever time in the boot: only a person who vouches for all that stands
+ * need not.
  */
-bool confirm_may_promote(const struct this_boot *boot, const char *cmdline);
-/* The same of this boot, read anew; why not is reported. Whoever takes a generation asks it, at
- * whatever time in the boot: only a person who vouches for all that stands need not. */
 bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag);
 
 #endif

@@ -33,3 +33,15 @@ int drivers_held(const struct place *place, const struct sets *sets, struct stri
     inventory_free(&found);
     return err;
 }
+
+int drivers_of(const struct place *place, const struct sets *sets, struct strings *names,
+               struct diag *diag)
+{
+    int err = 0;
+    for (size_t i = 0; i < sets->count; i++)
+        for (size_t k = 0; k < sets->items[i].drivers.count; k++)
+            if (masks_add(names, sets->items[i].drivers.items[k]) == -ENOMEM)
+                err = -ENOMEM;
+    int held = drivers_held(place, sets, names, diag);
+    return err < 0 ? err : held;
+}

@@ -10,5 +10,9 @@
  * -errno; what was found until then is added. */
 int drivers_held(const struct place *place, const struct sets *sets, struct strings *names,
                  struct diag *diag);
+/* Adds these, and those that any set names (driver=), also of sets whose files are not there. 0 or
+ * -errno, likewise. */
+int drivers_of(const struct place *place, const struct sets *sets, struct strings *names,
+               struct diag *diag);
 
 #endif

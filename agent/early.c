@@ -54,10 +54,7 @@ static void add_root_drivers(const struct early *early, const struct place *plac
     struct sets sets = {0};
     if (sets_load(place, &sets, early->diag) < 0)
         return;
-    for (size_t i = 0; i < sets.count; i++)
-        for (size_t k = 0; k < sets.items[i].drivers.count; k++)
-            masks_add(names, sets.items[i].drivers.items[k]);
-    if (drivers_held(place, &sets, names, early->diag) < 0)
+    if (drivers_of(place, &sets, names, early->diag) < 0)
         diag_report(early->diag, DIAG_WARNING, "not all drivers of the sets are known to mask");
     sets_free(&sets);
 }

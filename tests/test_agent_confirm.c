@@ -287,6 +287,11 @@ static void what_the_command_line_left_out_is_not_proven(void **state)
         {"no command line", "", 1},
         {"module_blacklist", "ro module_blacklist=acme_sensor quiet\n", 0},
         {"modprobe.blacklist, first", "modprobe.blacklist=acme_sensor\n", 0},
+        {"among others, spelled otherwise", "modprobe.blacklist=nouveau,acme-sensor\n", 0},
+        {"quoted", "\"module_blacklist=acme_sensor\" quiet\n", 0},
+        {"by its file alone", "rd.driver.blacklist=acme_filter\n", 0},
+        {"a driver that is nothing to the sets", "ro modprobe.blacklist=nouveau,nvidiafb\n", 1},
+        {"one whose name begins alike", "ro modprobe.blacklist=acme_sensor_2\n", 1},
         {"a masked unit", "root=/dev/vda2 systemd.mask=acme.service\n", 0},
         {"the word inside another", "acme.module_blacklist=x quiet\n", 1},
     };
@@ -297,6 +302,10 @@ static void what_the_command_line_left_out_is_not_proven(void **state)
         if (i > 0)
             assert_int_equal(begin(state), 0);
         print_message("  %s\n", rows[i].name);
+        put_file("usr/lib/backstop/sets.d/acme.conf",
+                 "[set]\nclass=content\npath=/opt/acme/**\ndriver=acme_sensor\n");
+        put_file("usr/lib/backstop/sets.d/kmod.conf", "[set]\nclass=driver\npath=/opt/kmod/*\n");
+        put_file("opt/kmod/acme-filter.ko.xz", "");
         put_file("proc/cmdline", rows[i].cmdline);
         start_of_boot(NORMAL);
         confirm = open_confirm();

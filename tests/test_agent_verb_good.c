@@ -26,8 +26,8 @@ static void make_machine(struct world *world, const char *cmdline, enum mode mod
 
     world_make(world);
     world_dirs(world, SETS_DIR_LOCAL);
-    world_file(world, SETS_DIR_LOCAL "/acme.conf", "[set]\nclass=content\npath=/opt/acme/*\n",
-               0644);
+    world_file(world, SETS_DIR_LOCAL "/acme.conf",
+               "[set]\nclass=content\npath=/opt/acme/*\ndriver=acme\n", 0644);
     world_dirs(world, "/opt/acme");
     world_file(world, "/opt/acme/a", "good", 0644);
     assert_int_equal(world_take_good(world), 1);
@@ -110,9 +110,11 @@ static void which_boots_may_take_one(void **state)
     } rows[] = {
         {"a plain boot", "root=/dev/vda2 ro\n", MODE_NORMAL, false, 2, ""},
         {"a driver left out, as the soak service asks", "ro modprobe.blacklist=acme\n", MODE_NORMAL,
-         false, 1, "command line keeps drivers or units from starting"},
+         false, 1, "command line keeps units, or drivers of the sets, from starting"},
         {"a unit left out", "ro systemd.mask=acme.service\n", MODE_NORMAL, false, 1,
-         "command line keeps drivers or units from starting"},
+         "command line keeps units, or drivers of the sets, from starting"},
+        {"a driver left out that is nothing to the sets", "ro modprobe.blacklist=nouveau\n",
+         MODE_NORMAL, false, 2, ""},
         {"safe mode", "ro\n", MODE_SAFE, false, 1, "this boot is in safe mode"},
         {"held", "ro\n", MODE_HOLD, false, 1, "this boot is in safe mode"},
         {"a driver left out, a person vouches", "ro modprobe.blacklist=acme\n", MODE_NORMAL, true,
