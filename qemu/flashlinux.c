@@ -63,13 +63,18 @@ static int slots_take(const char *image, const char *path, const char *small, ch
     return small_put_bytes(small, bytes, size, path, reason);
 }
 
-/* The disk of the small machine that stands for the image as it is now. */
-static int small_take(const struct flash_run *run, const char *dir, char **reason)
+/* The disk of the small machine that stands for the image as it is now. Where the package goes, the
+ * loader at the removable path is the image's own: the stage is started by its entry alone. */
+static int small_take(const struct flash_run *run, const struct flash_case *one, const char *dir,
+                      char **reason)
 {
+    bool goes = one->kind == FLASH_LEAVE || one->kind == FLASH_RETIRE;
     TEXT_AUTO image = text_format("%s/disk.raw", dir);
     TEXT_AUTO small = text_format("%s/after.raw", dir);
     int error = small_disk_make(small, run->stage, run->next, reason);
 
+    if (error == 0 && goes)
+        error = small_put(small, run->next, SMALL_FALLBACK, reason);
     if (error == 0)
         error = slots_take(image, "/EFI/backstop/ledger.esp", small, reason);
     return error == 0 ? slots_take(image, "/EFI/backstop/receipt.esp", small, reason) : error;
@@ -92,8 +97,8 @@ static int perform(const struct rig *rig, const struct scenario *scenario, const
     return error;
 }
 
-static int log_scenario(const struct flash_run *run, const struct scenario *scenario,
-                        const char *dir, char **reason)
+static int log_scenario(const struct flash_run *run, const struct flash_case *one,
+                        const struct scenario *scenario, const char *dir, char **reason)
 {
     TEXT_AUTO cache = text_format("%s/accel", run->rig->dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
@@ -111,7 +116,7 @@ static int log_scenario(const struct flash_run *run, const struct scenario *scen
     if (error == 0)
         error = perform(&rig, scenario, dir, writes, reason);
     if (error == 0)
-        error = small_take(run, dir, reason);
+        error = small_take(run, one, dir, reason);
     return error == 0 && (rename(before, start) < 0 || rename(vars, end) < 0) ? -errno : error;
 }
 
@@ -123,7 +128,7 @@ int flash_linux_log(const struct flash_run *run, const struct flash_case *one, c
     int error = scenario_of(run, one, &scenario, reason);
 
     if (error == 0)
-        error = log_scenario(run, &scenario, dir, reason);
+        error = log_scenario(run, one, &scenario, dir, reason);
     if (error == 0)
         unlink(disk);
     scenario_free(&scenario);
