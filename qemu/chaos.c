@@ -248,7 +248,13 @@ static long seed_from(const struct chaos *chaos, long seed)
 
 /* the verb */
 
-/* 0, or -errno where a result to be kept could not be. */
+/* There was no machine: that is no result, and would be the same with every other seed. */
+static bool is_unbegun(const struct outcome *outcome)
+{
+    return !outcome->well && outcome->boots == 0;
+}
+
+/* 0, or -errno where a result to be kept could not be, or there is none. */
 static int one_seed(const struct chaos *chaos, long seed, bool *well)
 {
     TEXT_AUTO name = text_format("%ld", seed);
@@ -273,9 +279,11 @@ static int one_seed(const struct chaos *chaos, long seed, bool *well)
            outcome.well ? "" : outcome.detail);
     fflush(stdout);
     *well = outcome.well;
-    if (!chaos->seed_given)
+    if (is_unbegun(&outcome))
+        error = -EIO;
+    else if (!chaos->seed_given)
         error = keep(chaos, name, &outcome);
-    if (outcome.well)
+    if (outcome.well || is_unbegun(&outcome))
         directory_remove(dir);
     else if (chaos->tries > 0)
         shrink_and_print(chaos, &sequence, name, outcome.detail);
@@ -331,7 +339,7 @@ static long take_off(struct under_way *under_way, pid_t pid)
     return seed;
 }
 
-/* False where a sequence's result could not be kept: going on would never end. */
+/* False where a sequence has no result, or none that could be kept: going on would never end. */
 static bool reap_seed(const struct chaos *chaos, struct under_way *under_way)
 {
     int status = 0;
