@@ -104,7 +104,7 @@ static int disk_make(void **state)
 static void judge(enum flash_kind kind, struct flash_verdict *verdict)
 {
     const struct flash_case one = {
-        .name = "one", .kind = kind, .guid = guid_backstop, .variable = "BackstopLedger"};
+        .name = "one", .kind = kind, .recipe = "next", .guid = guid_backstop, .variable = "BackstopLedger"};
     struct flash_log log = {.flash_case = &one, .dir = scratch};
 
     log.log.start = (uint8_t *)file_read(OVMF_VARS, &log.log.size);
