@@ -62,8 +62,8 @@ bool confirm_needs_checks(const struct this_boot *boot);
 bool confirm_returns(const struct confirm *confirm);
 /*
  * True if this boot may make a good generation; why not is reported. Safe mode proves less, and so
- * does a kernel command line that keeps units, or drivers of the sets, from starting. Whoever takes
- * a generation asks it, at whatever time in the boot: only a person who vouches for all that stands
+ * does a kernel command line that keeps units or drivers from starting (leftout.h). Whoever takes a
+ * generation asks it, at whatever time in the boot: only a person who vouches for all that stands
  * need not.
  */
 bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag);

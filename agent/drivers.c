@@ -16,15 +16,11 @@ static int driver_sets(const struct sets *sets, struct sets *drivers)
     return drivers->items ? 0 : -ENOMEM;
 }
 
-int drivers_held(const struct place *place, const struct sets *sets, struct strings *names,
-                 struct diag *diag)
+static int add_held(const struct place *place, const struct sets *sets, struct strings *names,
+                    struct diag *diag)
 {
     struct inventory found = {0};
-    struct sets drivers;
-    int err = driver_sets(sets, &drivers);
-    if (err == 0)
-        err = inventory_take(place, &drivers, &found, diag);
-    free(drivers.items);
+    int err = inventory_take(place, sets, &found, diag);
     if (err < 0)
         return err;
     for (size_t i = 0; err == 0 && i < found.count; i++)
@@ -34,14 +30,39 @@ int drivers_held(const struct place *place, const struct sets *sets, struct stri
     return err;
 }
 
-int drivers_of(const struct place *place, const struct sets *sets, struct strings *names,
-               struct diag *diag)
+int drivers_held(const struct place *place, const struct sets *sets, struct strings *names,
+                 struct diag *diag)
+{
+    struct sets drivers;
+    int err = driver_sets(sets, &drivers);
+    if (err == 0)
+        err = add_held(place, &drivers, names, diag);
+    free(drivers.items);
+    return err;
+}
+
+static int add_named(const struct sets *sets, struct strings *names)
 {
     int err = 0;
     for (size_t i = 0; i < sets->count; i++)
         for (size_t k = 0; k < sets->items[i].drivers.count; k++)
             if (masks_add(names, sets->items[i].drivers.items[k]) == -ENOMEM)
                 err = -ENOMEM;
+    return err;
+}
+
+int drivers_of(const struct place *place, const struct sets *sets, struct strings *names,
+               struct diag *diag)
+{
+    int err = add_named(sets, names);
     int held = drivers_held(place, sets, names, diag);
+    return err < 0 ? err : held;
+}
+
+int drivers_of_all(const struct place *place, const struct sets *sets, struct strings *names,
+                   struct diag *diag)
+{
+    int err = add_named(sets, names);
+    int held = add_held(place, sets, names, diag);
     return err < 0 ? err : held;
 }

@@ -14,5 +14,8 @@ int drivers_held(const struct place *place, const struct sets *sets, struct stri
  * -errno, likewise. */
 int drivers_of(const struct place *place, const struct sets *sets, struct strings *names,
                struct diag *diag);
+/* Adds all of these, and the modules that sets of any class hold. 0 or -errno, likewise. */
+int drivers_of_all(const struct place *place, const struct sets *sets, struct strings *names,
+                   struct diag *diag);
 
 #endif

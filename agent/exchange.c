@@ -102,19 +102,24 @@ static struct json_object *move_describe(const struct exchange *exchange, const 
         .from = exchange->from,
         .replaced_by = has_hash ? hash : NULL,
     };
-    struct json_object *json = held_describe(&held, move->now);
+    struct entry whole = *move->now;
+    whole.flags = (uint8_t)move->flags;
+    struct json_object *json = held_describe(&held, &whole);
     return json_whole(!move->holds || json_add(json, "holds", json_object_get(move->holds)), json);
 }
 
-static int put_record(const struct exchange *exchange, const struct move *move,
-                      struct records *records)
+static int put_record(const struct exchange *exchange, struct move *move, struct records *records)
 {
     char *held_at = NULL;
-    struct held *written;
+    struct held *written = NULL;
+    bool again = records_find(records, move->id, &written) == 0 && written &&
+                 strcmp(written->path, move->path) == 0;
+    move->flags = move->now->flags;
+    if (again && written->inode == move->now->inode) /* a cut may have come when they were off */
+        move->flags |= written->flags;
     /* of a directory that stays the record alone has its former metadata: some of that may have
      * been put back before a cut, and is not read anew */
-    if (move_is_in_place(move) && records_find(records, move->id, &written) == 0 && written &&
-        written->in_place && strcmp(written->path, move->path) == 0)
+    if (move_is_in_place(move) && again && written->in_place)
         return 0;
     if (asprintf(&held_at, "%s/%u", move->yard->path, move->id) < 0)
         return -ENOMEM;
@@ -469,7 +474,7 @@ static int unlock(const struct exchange *exchange, struct move *move)
     if (fd < 0) /* an earlier move of the batch makes it; else the move says so */
         return 0;
     int err = unlock_directory(move, fd);
-    if (err == 0 && move->now && move->now->flags) {
+    if (err == 0 && move->now && move->flags) {
         move->unlocked = true;
         err = io_set_flags(fd, name, 0);
     }
@@ -484,7 +489,7 @@ static int lock_place(const struct exchange *exchange, const struct move *move)
     if (move->moved && !move_is_in_place(move) && (!move->good || move->good->type != ENTRY_FILE))
         return 0;
     int fd = parent_open(place_of(exchange), move->path, &name);
-    int err = fd < 0 ? fd : io_set_flags(fd, name, move->now->flags);
+    int err = fd < 0 ? fd : io_set_flags(fd, name, move->flags);
     if (fd >= 0)
         close(fd);
     return err;
@@ -496,7 +501,7 @@ static int lock_again(const struct exchange *exchange, struct move *move)
     held_name(held, move->id, "");
     int err = lock_place(exchange, move);
     bool is_held = move->moved && !move_is_in_place(move);
-    int kept = is_held ? io_set_flags(move->yard->fd, held, move->now->flags) : 0;
+    int kept = is_held ? io_set_flags(move->yard->fd, held, move->flags) : 0;
     err = err < 0 ? err : kept;
     move->unlocked = false;
     if (err < 0)

@@ -29,8 +29,9 @@ struct recovery {
     struct exchange exchange;
     struct records records; /* of one case, while what a cut left is settled */
     bool has_records;
-    size_t fresh;  /* moves that no pending intent names */
-    size_t before; /* changes of pending intents that were made before the cut */
+    int left_unlocked; /* why flags that a cut took could not be set again; 0: they are */
+    size_t fresh;      /* moves that no pending intent names */
+    size_t before;     /* changes of pending intents that were made before the cut */
 };
 
 /* ---- what is there ---- */
@@ -127,6 +128,17 @@ static const char *text_or_null(const char *text)
     return *text ? text : NULL;
 }
 
+/* The suspect, and what was put in its place. */
+static int lock_again(struct recovery *recovery, int yard_fd, const struct held *held)
+{
+    int err = held_flags_again(&recovery->place, yard_fd, held);
+    int place = held_place_flags_again(&recovery->place, yard_fd, held);
+    err = err < 0 ? err : place;
+    if (err < 0)
+        recovery->left_unlocked = err;
+    return err;
+}
+
 static int settle_one(struct recovery *recovery, struct intended *item)
 {
     struct held *held;
@@ -146,9 +158,7 @@ static int settle_one(struct recovery *recovery, struct intended *item)
     if (!held || held->state == HELD_HELD)
         err = held_settle(&recovery->place, yard_fd, &remnant);
     if (err == 0 && held && held->state == HELD_HELD)
-        err = held_flags_again(&recovery->place, yard_fd, held);
-    if (err == 0 && held && held->state == HELD_HELD)
-        err = held_place_flags_again(&recovery->place, yard_fd, held);
+        err = lock_again(recovery, yard_fd, held);
     item->taken = name_exists(yard_fd, item->id);
     close(yard_fd);
     if (err == 0 && lost && item->taken)
@@ -160,15 +170,17 @@ static int settle_one(struct recovery *recovery, struct intended *item)
 }
 
 /* Those that the intent has, taken from the directory for the moves. */
-static void lock_directory_again(const struct recovery *recovery, const struct intended *item)
+static void lock_directory_again(struct recovery *recovery, const struct intended *item)
 {
     int err = item->directory_flags
                   ? held_directory_flags_again(&recovery->place, item->path, item->directory_flags)
                   : 0;
-    if (err < 0)
-        diag_report(recovery->diag, DIAG_WARNING,
-                    "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
-                    item->path, strerror(-err));
+    if (err == 0)
+        return;
+    recovery->left_unlocked = err;
+    diag_report(recovery->diag, DIAG_WARNING,
+                "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
+                item->path, strerror(-err));
 }
 
 /* What was done needs none: there, nothing but suspects lies. */
@@ -403,6 +415,8 @@ static int apply(struct recovery *recovery)
         err = times_of_parents(recovery);
     if (err == 0)
         err = times_after_cut(recovery);
+    if (err == 0)
+        err = recovery->left_unlocked;
     if (err < 0) /* not durable for certain: the intent stays open and the next run finishes it */
         return err;
     exchange_clear_failed(&recovery->exchange);
@@ -505,6 +519,8 @@ static int finish_without_moves(struct recovery *recovery, const char *note)
 {
     if (recovery->intents.pending_count > 0) {
         int err = times_after_cut(recovery);
+        if (err == 0)
+            err = recovery->left_unlocked;
         return err < 0 ? err : done(recovery);
     }
     return append(recovery,

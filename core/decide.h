@@ -1,6 +1,6 @@
 /*
  * decide.h - the boot decision: from what is known of the boots before to what
- * this boot does. Pure; called by the EFI stage, `backstop simulate` and the tests.
+ * this boot does. Pure; called by the EFI stage and the tests.
  *
  *   ledger + receipt -> history -> outcome -> account -> climb -> ledger' and ticket
  */

@@ -1,6 +1,6 @@
 /*
- * plan.h - which changes a recovery puts back. Pure; called by backstop-early,
- * `backstop simulate` and the tests.
+ * plan.h - which changes a recovery puts back. Pure; called by backstop-early
+ * and the tests.
  */
 #ifndef BACKSTOP_CORE_PLAN_H
 #define BACKSTOP_CORE_PLAN_H

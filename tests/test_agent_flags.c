@@ -14,6 +14,14 @@
 
 /* An inode whose flags cannot be changed; 0: none. */
 static ino_t stubborn;
+static bool lenient; /* flags can be taken away and not set */
+
+static bool is_setting(const void *flags)
+{
+    unsigned long wanted = 0;
+    memcpy(&wanted, flags, sizeof(int));
+    return (wanted & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0;
+}
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -24,6 +32,10 @@ int ioctl(int fd, unsigned long request, ...)
     va_end(rest);
     if (request == FS_IOC_SETFLAGS && refused())
         return -1;
+    if (lenient && request == FS_IOC_SETFLAGS && is_setting(argument)) {
+        errno = EIO;
+        return -1;
+    }
     if (stubborn && request == FS_IOC_SETFLAGS && fstat(fd, &st) == 0 && st.st_ino == stubborn) {
         errno = EPERM;
         return -1;
@@ -278,6 +290,32 @@ static void a_product_that_is_locked_whole_is_put_back(void **state)
     }
 }
 
+/* The run after a cut is refused what it owes: the one after that still knows of it. */
+static void refused_once_more_they_are_not_forgotten(void **state)
+{
+    static const struct {
+        void (*make)(struct world *world);
+        void (*judge)(const struct world *world, unsigned long at);
+    } rows[] = {{make_locked, assert_recovered}, {make_whole, assert_whole}};
+    (void)state;
+    for (size_t i = 0; i < ROWS(rows); i++) {
+        bool was_cut = true;
+        for (unsigned long at = 1; was_cut; at++) {
+            struct world world;
+            struct recover_result result;
+            rows[i].make(&world);
+            was_cut = cut_at(&world, do_recover, at);
+            lenient = true;
+            recover_world(&world, &result);
+            lenient = false;
+            recover_world(&world, &result);
+            if (was_cut)
+                rows[i].judge(&world, at);
+            remove_world(&world);
+        }
+    }
+}
+
 /* ---- a set is one thing ---- */
 
 /* What cannot be unlocked stays, and with it the whole set, but no other. */
@@ -347,6 +385,7 @@ int main(void)
         cmocka_unit_test(cut_anywhere_the_flags_are_set_again),
         cmocka_unit_test(a_restore_cut_anywhere_sets_them_again),
         cmocka_unit_test(a_product_that_is_locked_whole_is_put_back),
+        cmocka_unit_test(refused_once_more_they_are_not_forgotten),
         cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
         cmocka_unit_test(with_nothing_else_the_case_has_failed),
     };
