@@ -32,6 +32,7 @@ all:
 
 include $(sort $(wildcard core/core.mk efi/efi.mk initramfs-hook/initramfs-hook.mk agent/agent.mk tests/tests.mk qemu/qemu.mk debian/debian.mk))
 
+#: make clean       everything that was built, results too
 help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 

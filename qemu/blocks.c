@@ -478,28 +478,45 @@ static const struct block_fs *fs_of_point(const char *id)
 
 static int wrong(const char *complaint)
 {
-    fprintf(
-        stderr,
-        "rig: blocks: %s\n"
-        "usage: rig blocks [--lab DIR] [--out DIR] [--budget SECONDS] [--states N]\n"
-        "                  [--fresh] [--until-failed] [--point ID] [NAME]...\n"
-        "NAME: ext4, ext4-kept, xfs, btrfs, vfat, vfat-uninstall; all of them if none is given\n",
-        complaint);
+    fprintf(stderr, "rig: blocks: %s; `rig blocks --help` tells how it is used\n", complaint);
     return EXIT_USAGE;
+}
+
+static int help(void)
+{
+    fputs("usage: rig blocks [options] [NAME...]\n"
+          "NAME: ext4, ext4-kept, xfs, btrfs, vfat, vfat-uninstall; all of them if none is given\n"
+          "  --budget SECONDS  start no state after so long; what was left out is said\n"
+          "  --states N        of each NAME (default 1100; 0: every one there is)\n"
+          "  --until-failed    start no state of a NAME after one that failed\n"
+          "  --fresh           record and judge anew what is kept\n"
+          "  --point ID        one state again, as a failure names it: ext4/38-31\n"
+          "  --lab DIR         what `make lab` made (default build/lab)\n"
+          "  --out DIR         recordings and results (default build/proof/blocks)\n",
+          stdout);
+    return EXIT_PASSED;
 }
 
 static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
-        {"lab", required_argument, NULL, 'l'},    {"out", required_argument, NULL, 'o'},
-        {"budget", required_argument, NULL, 'b'}, {"states", required_argument, NULL, 's'},
-        {"point", required_argument, NULL, 'p'},  {"fresh", no_argument, NULL, 'f'},
-        {"until-failed", no_argument, NULL, 'u'}, {NULL, 0, NULL, 0},
+        {"lab", required_argument, NULL, 'l'},
+        {"out", required_argument, NULL, 'o'},
+        {"budget", required_argument, NULL, 'b'},
+        {"states", required_argument, NULL, 's'},
+        {"point", required_argument, NULL, 'p'},
+        {"fresh", no_argument, NULL, 'f'},
+        {"until-failed", no_argument, NULL, 'u'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
     optind = 0;
-    while ((option = getopt_long(argc, argv, "+", longs, NULL)) != -1) {
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
+        if (option == 'h')
+            return help() + EXIT_USAGE + 1;
         if (option == 'l')
             options->lab = optarg;
         else if (option == 'o')
@@ -515,7 +532,7 @@ static int parse(int argc, char **argv, struct options *options)
         else if (option == 's' && text_number(optarg, 0, 1000000, &options->states) < 0)
             return wrong("--states takes a number within 0..1000000");
         else if (option == '?')
-            return wrong("not an option");
+            return wrong("there is a word that is not an option, or needs a value");
     }
     for (int i = optind; i < argc; i++)
         if (block_fs_find(argv[i]) == NULL)
@@ -552,7 +569,7 @@ int blocks_main(char *const words[])
     /* words[-1] is the verb, which getopt takes for the program's name */
     code = parse(argc + 1, (char **)(uintptr_t)(words - 1), &options);
     if (code != 0)
-        return code;
+        return code > EXIT_USAGE ? EXIT_PASSED : code;
     for (size_t i = 0; (fs = block_fs_at(i)) != NULL; i++)
         if (is_asked(&options, fs, words + optind - 1))
             prove_one(&options, fs, &sum);

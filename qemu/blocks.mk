@@ -31,6 +31,7 @@ lab: rig-base $(LAB)/init $(B)/qemu/rig $(B)/agent/backstop $(B)/agent/backstop-
 proof-blocks: lab
 	$(Q)$(RIG_PROGRAM) blocks --lab $(LAB) --out $(B)/proof/blocks $(PROOF_BUDGET:%=--budget %) $(BLOCKS)
 
+#: make lab         what crash states are made and judged in
 #: make proof-mutants-blocks  known-bad builds, each of which crash states must find
 PROOF_MUTANTS += proof-mutants-blocks
 .PHONY: proof-mutants-blocks

@@ -48,8 +48,25 @@ static bool time_is_over(const struct chaos *chaos)
 
 static int wrong(const char *word, const char *what)
 {
-    fprintf(stderr, "rig: chaos: %s %s; `rig --help` tells how it is used\n", word, what);
+    fprintf(stderr, "rig: chaos: %s %s; `rig chaos --help` tells how it is used\n", word, what);
     return EXIT_USAGE;
+}
+
+static int help(void)
+{
+    fputs(
+        "usage: rig chaos [options]\n"
+        "  -j N              machines side by side (default 1)\n"
+        "  --boots N         sequences until so many boots are kept (default 100)\n"
+        "  --seed S          one sequence, again; of it nothing is kept (--point S is the same)\n"
+        "  --print           with --seed: the sequence as a scenario file, and nothing else\n"
+        "  --tries N         runs in which a failing sequence is made short (default 12; 0: none)\n"
+        "  --budget SECONDS  begin nothing after so long; what was left out is said\n"
+        "  --fresh           forget what is kept\n"
+        "  --live            the timeline on stdout\n"
+        "  --proof DIR       results and failing sequences (default RIG/../proof/chaos)\n",
+        stdout);
+    return EXIT_PASSED;
 }
 
 /* running */
@@ -276,7 +293,9 @@ static int one_seed(const struct chaos *chaos, long seed, bool *well)
     alarm(0); /* what is judged is kept */
     printf("%s seed %ld: %zu boots, %.0f s of processor%s%s\n", outcome.well ? "PASS" : "FAIL",
            seed, outcome.boots, outcome.cpu, outcome.well ? "" : ": ",
-           outcome.well ? "" : outcome.detail);
+           outcome.well             ? ""
+           : outcome.detail == NULL ? "it could not be begun"
+                                    : outcome.detail);
     fflush(stdout);
     *well = outcome.well;
     if (is_unbegun(&outcome))
@@ -494,17 +513,25 @@ static int print_seed(long seed)
 static int parse(struct chaos *chaos, int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"seed", required_argument, NULL, 's'},   {"boots", required_argument, NULL, 'b'},
-        {"budget", required_argument, NULL, 't'}, {"point", required_argument, NULL, 's'},
-        {"tries", required_argument, NULL, 'n'},  {"proof", required_argument, NULL, 'p'},
-        {"fresh", no_argument, NULL, 'f'},        {"print", no_argument, NULL, 'P'},
-        {"live", no_argument, NULL, 'l'},         {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},
+        {"boots", required_argument, NULL, 'b'},
+        {"budget", required_argument, NULL, 't'},
+        {"point", required_argument, NULL, 's'},
+        {"tries", required_argument, NULL, 'n'},
+        {"proof", required_argument, NULL, 'p'},
+        {"fresh", no_argument, NULL, 'f'},
+        {"print", no_argument, NULL, 'P'},
+        {"live", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
     optind = 0;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "j:", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "j:h", longs, NULL)) != -1) {
+        if (option == 'h')
+            return help() + EXIT_USAGE + 1;
         if (option == 'f')
             chaos->fresh = true;
         else if (option == 'P')
@@ -568,6 +595,8 @@ int chaos_verb(struct rig *rig, char *const words[])
     for (; words[argc - 1] != NULL && argc < 31; argc++)
         argv[argc] = words[argc - 1];
     code = parse(&chaos, argc, argv);
+    if (code > EXIT_USAGE)
+        return EXIT_PASSED;
     if (code == 0 && chaos.print)
         return print_seed(chaos.seed);
     if (code == 0)

@@ -1,4 +1,4 @@
-#: make proof-flash  power cuts at every program of the variable flash; hours, and goes on where it was left
+#: make proof-flash  power cuts at every program of a variable's update, and in garbage collections; hours
 FLASH_NEEDS := $(B)/qemu/rig $(B)/efi/backstopx64.efi $(B)/efi/ovmf_next.efi
 FLASH_RUN    = $(RIG_RUN) flash --dir $(B)/proof/flash --stage $(B)/efi/backstopx64.efi --next $(B)/efi/ovmf_next.efi
 

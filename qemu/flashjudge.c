@@ -179,8 +179,8 @@ static int judge_collected(const struct flash_log *log, const struct facts *cut,
 
 /*
  * The count follows from what is stored; and that is all of it from before the update, or all of it
- * from after: no two variables that only together make a history. By the system's updates the stage
- * has stored its ledger of that boot.
+ * from after: no two variables that only together make a history. By updates that a system makes
+ * the stage has stored its ledger of that boot.
  */
 static int judge_updated(const struct flash_log *log, const struct facts *cut,
                          const struct small_boot *boot, struct flash_verdict *verdict)
@@ -191,7 +191,7 @@ static int judge_updated(const struct flash_log *log, const struct facts *cut,
 
     due_find(&cut->stored, &expected);
     for (int i = 0; i < 2; i++) {
-        shown.ledger = log->ledger[log->flash_case->kind == FLASH_SYSTEM ? 1 : i];
+        shown.ledger = log->ledger[log->flash_case->kind == FLASH_LEDGER ? i : 1];
         shown.receipt = log->receipt[i];
         due_find(&shown, &whole[i]);
     }
@@ -230,7 +230,8 @@ static bool is_told_to_retire(const struct flash_case *one)
 
 static int machine_cut(const struct flash_log *log, size_t programs, const char *dir)
 {
-    bool before = log->flash_case->kind != FLASH_SYSTEM && !flash_is_linux(log->flash_case);
+    bool linux_updates = flash_is_linux(log->flash_case);
+    bool before = log->flash_case->kind != FLASH_SYSTEM && !linux_updates;
     bool retires = is_told_to_retire(log->flash_case);
     TEXT_AUTO from = text_format("%s/%s.raw", log->dir, before ? "before" : "after");
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
@@ -250,7 +251,7 @@ static int machine_cut(const struct flash_log *log, size_t programs, const char 
     free(flash);
     if (error == 0)
         error = file_copy(from, disk, &reason);
-    if (error == 0 && retires && log->flash_case->guid == guid_global) {
+    if (error == 0 && retires && !linux_updates && log->flash_case->guid == guid_global) {
         small_delete(disk, "/EFI/backstop/ledger.esp");
         small_delete(disk, "/EFI/backstop/receipt.esp");
     }
@@ -411,6 +412,7 @@ static int judge_retired(const struct flash_log *log, const char *dir,
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     bool orders = strcmp(log->flash_case->variable, "BootOrder") == 0;
     bool entries = strcmp(log->flash_case->variable, "Boot0010") == 0;
+    bool leaves = log->flash_case->kind == FLASH_LEAVE;
     struct small_boot boot;
     struct facts cut;
     int settled;
@@ -426,7 +428,7 @@ static int judge_retired(const struct flash_log *log, const char *dir,
         if (settled == 0 && boot.ticket)
             settled = fail(verdict, text_format("%s has a ticket of a stage that retires", which));
         if (settled == 0)
-            settled = judge_gone(dir, entries || (orders && cut.updated_is_new), verdict);
+            settled = judge_gone(dir, entries || (orders && cut.updated_is_new) || leaves, verdict);
     }
     if (verdict->detail == NULL)
         verdict->detail = text_copy("nothing is left, no ticket");
@@ -442,35 +444,57 @@ static int judge_counted(const struct flash_log *log, const char *dir,
     return settled == 0 ? judge_second(log, dir, &facts, verdict) : settled;
 }
 
-/* The machine starts the next loader, by the stage or without; what is counted is as due. */
-static int judge_left(const struct flash_log *log, const char *dir, struct flash_verdict *verdict)
+/* Without the stage: nothing names it, and what it stored stays. */
+static int judge_passed_by(const struct flash_log *log, const char *dir,
+                           struct flash_verdict *verdict)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
-    struct due due = {0};
     struct small_boot boot = {0};
-    struct facts facts;
-    int settled;
+    struct facts before, after;
+    int settled = 0;
 
-    facts_read(&facts, log, vars, disk);
-    settled = judge_store(log, &facts, verdict);
+    facts_read(&before, log, vars, disk);
     for (int i = 0; settled == 0 && i < 2; i++) {
         const char *which = i == 0 ? "the boot after the cut" : "the second boot";
 
-        due_find(&facts.stored, &due);
         settled = boot_here(dir, 1, &boot, verdict);
         if (settled == 0)
             settled = judge_start(&boot, which, verdict);
-        if (settled == 0 && boot.ticket && is_told_to_retire(log->flash_case))
-            settled = fail(verdict, text_format("%s has a ticket of a stage that retires", which));
-        else if (settled == 0 && boot.ticket)
-            settled = judge_count(&boot, &due, which, verdict);
-        facts_read(&facts, log, vars, disk);
+        if (settled == 0 && boot.ticket)
+            settled =
+                fail(verdict, text_format("%s has a ticket of a stage that nothing names", which));
     }
-    if (verdict->detail == NULL)
-        verdict->detail =
-            text_copy(boot.ticket ? "counted as before" : "the next loader, no ticket");
+    facts_read(&after, log, vars, disk);
+    if (settled == 0 && !record_is_same(&before.stored.ledger, &after.stored.ledger))
+        settled = fail(verdict, text_copy("the ledger is another after boots without the stage"));
+    if (settled == 0)
+        verdict->detail = text_copy("the next loader, without the stage");
     return settled;
+}
+
+/*
+ * The package that goes takes its entry out of BootOrder, and names it in BootNext for the last
+ * start: as long as the first is as before, the stage counts; once the second is there, it retires;
+ * between the two nothing starts it.
+ */
+static int judge_left(const struct flash_log *log, const char *dir, struct flash_verdict *verdict)
+{
+    bool order = strcmp(log->flash_case->variable, "BootOrder") == 0;
+    TEXT_AUTO disk = text_format("%s/disk.raw", dir);
+    TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    struct facts cut;
+    int settled;
+
+    facts_read(&cut, log, vars, disk);
+    settled = judge_store(log, &cut, verdict);
+    if (settled != 0)
+        return settled;
+    if (order && cut.updated_is_old)
+        return judge_counted(log, dir, verdict);
+    if (!order && cut.updated_is_new)
+        return judge_retired(log, dir, verdict);
+    return judge_passed_by(log, dir, verdict);
 }
 
 int flash_judge(const struct flash_log *log, size_t programs, const char *dir,

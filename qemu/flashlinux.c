@@ -1,8 +1,9 @@
 /*
  * Cases of `rig flash` whose update is one of Linux's: a scenario of the rig's image, with the
  * package in it, takes the place of the recipe. What its last boot programs is logged; the points
- * are judged on the small machine like all others, with the slot files that lay on the image's ESP
- * at its end.
+ * are judged on the small machine like all others, with the slot files of the image's ESP: those at
+ * its end, or, since a package that goes deletes them behind the variables, those it began with,
+ * which healthy boots do not write.
  */
 #include "command.h"
 #include "flash.h"
@@ -65,10 +66,8 @@ static int slots_take(const char *image, const char *path, const char *small, ch
 
 /* The disk of the small machine that stands for the image as it is now. Where the package goes, the
  * loader at the removable path is the image's own: the stage is started by its entry alone. */
-static int small_take(const struct flash_run *run, const struct flash_case *one, const char *dir,
-                      char **reason)
+static int small_take(const struct flash_run *run, bool goes, const char *dir, char **reason)
 {
-    bool goes = one->kind == FLASH_LEAVE || one->kind == FLASH_RETIRE;
     TEXT_AUTO image = text_format("%s/disk.raw", dir);
     TEXT_AUTO small = text_format("%s/after.raw", dir);
     int error = small_disk_make(small, run->stage, run->next, reason);
@@ -106,6 +105,7 @@ static int log_scenario(const struct flash_run *run, const struct flash_case *on
     TEXT_AUTO end = text_format("%s/after.fd", dir);
     TEXT_AUTO writes = text_format("%s/writes", dir);
     TEXT_AUTO before = text_format("%s.before", writes);
+    bool goes = one->kind == FLASH_LEAVE || one->kind == FLASH_RETIRE;
     struct rig rig = *run->rig;
     int error;
 
@@ -113,10 +113,12 @@ static int log_scenario(const struct flash_run *run, const struct flash_case *on
     error = state_prepare(&rig, scenario->start, reason);
     if (error == 0)
         error = state_copy(&rig, scenario->start, dir, reason);
+    if (error == 0 && goes)
+        error = small_take(run, goes, dir, reason);
     if (error == 0)
         error = perform(&rig, scenario, dir, writes, reason);
-    if (error == 0)
-        error = small_take(run, one, dir, reason);
+    if (error == 0 && !goes)
+        error = small_take(run, goes, dir, reason);
     return error == 0 && (rename(before, start) < 0 || rename(vars, end) < 0) ? -errno : error;
 }
 

@@ -2,8 +2,8 @@
 # proves is the same, and says what it left out.
 #: make proof       every scenario, cut and fault that the rig knows; hours, and goes on where it was left
 #: make proof-rig   every scenario that has not passed yet
-#
-# PROOF_BUDGET=SECONDS ends a part early, or `make proof` as a whole.
+#: ... PROOF_BUDGET=SECONDS ends any of them early; the next run goes on
+
 PROOF_BUDGET ?=
 PROOF_PARTS  := proof-rig:3 proof-calls:1 proof-mutants:2
 

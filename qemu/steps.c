@@ -551,7 +551,9 @@ const struct verb verbs[] = {
      "variable-lost NAME, variable-damaged NAME, boot-order",
      "arm a fault for the boots to come, once if nothing else is said; README.md has the sense",
      fault_words_fault, do_fault, false},
-    {"chaos", 1, 5, "update DELIVERED | good | reboot | poweroff | cut | fault WHEN WHAT | settle",
+    {"chaos", 1, 5,
+     "update DELIVERED | good | reboot | poweroff | cut | fault WHEN WHAT [count=N|always] | "
+     "settle",
      "bring the machine to where this can be done, do it, and judge it each time it is off",
      chaos_fault, chaos_perform, false},
     {"run", 1, 2, "[rc=N|any] COMMAND", "run in the guest; exit code 0 is expected", run_fault,

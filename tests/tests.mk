@@ -1,8 +1,8 @@
 #: make test       every unit test
-#: make check      lint, tests, tests under sanitizers, clang's warnings, fuzz targets briefly
+#: make check      lint, tests, sanitizers, clang's warnings, fuzz targets and cuts briefly, a few machines; installs what it needs
 #: make fuzz       fuzz targets, FUZZ_SECONDS=600 each
 #: make valgrind   unit tests under valgrind
-#: make lint       arrows between parts, core's symbols, layout, shell
+#: make lint       arrows between parts, core's symbols, layout, shell, units, man pages
 #: make check-report  a report of the rig, looked at in a browser
 #: make format     layout of all C files
 #

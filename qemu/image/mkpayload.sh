@@ -6,13 +6,15 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 out=$1
 shift
+script=$(sha256sum <"$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$work/payload"
 cp -R "$@" "$work/payload"
 chmod -R u+rwX,go+rX "$work/payload"
-sum=$(cd "$work/payload" && find . -printf '%y %m %l %P\n' -type f -exec sha256sum {} + | sort | sha256sum)
+sum=$(cd "$work/payload" && { echo "$script"; find . -printf '%y %m %l %P\n' -type f -exec sha256sum {} +; } |
+    sort | sha256sum)
 if [ -f "$out" ] && [ "$(cat "$out.sum" 2>/dev/null)" = "$sum" ]; then
     touch "$out"
     exit 0
