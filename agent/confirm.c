@@ -413,9 +413,9 @@ static void report_left_out(const struct confirm *confirm)
     diag_report(
         confirm->diag, DIAG_WARNING,
         "the kernel command line keeps units or drivers from starting: this boot may be good, but "
-        "does not prove the files that it did not use, and makes no good generation. Where a "
-        "driver that no set names or holds is to be kept away for good, write it to "
-        "/etc/default/grub or /etc/kernel/cmdline");
+        "does not prove the files that it did not use, and makes no good generation. A "
+        "driver that no set names or holds may be kept away for good: where GRUB_CMDLINE_LINUX in "
+        "/etc/default/grub does so (man backstop, good)");
 }
 
 bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag)

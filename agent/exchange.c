@@ -495,7 +495,7 @@ static int lock_place(const struct exchange *exchange, const struct move *move)
     return err;
 }
 
-static int lock_again(const struct exchange *exchange, struct move *move)
+static void lock_again(const struct exchange *exchange, struct move *move)
 {
     char held[HELD_NAME_SIZE];
     held_name(held, move->id, "");
@@ -504,22 +504,24 @@ static int lock_again(const struct exchange *exchange, struct move *move)
     int kept = is_held ? io_set_flags(move->yard->fd, held, move->flags) : 0;
     err = err < 0 ? err : kept;
     move->unlocked = false;
-    if (err < 0)
-        diag_report(exchange->diag, DIAG_ERROR,
-                    "%s: its attributes i and a (chattr) cannot be set again: %s", move->path,
-                    strerror(-err));
-    return err;
+    if (err == 0)
+        return;
+    move->lock_error = err;
+    diag_report(exchange->diag, DIAG_ERROR,
+                "%s: its attributes i and a (chattr) cannot be set again: %s", move->path,
+                strerror(-err));
 }
 
-static int lock_directory_again(const struct exchange *exchange, struct move *move)
+static void lock_directory_again(const struct exchange *exchange, struct move *move)
 {
     int err = held_directory_flags_again(place_of(exchange), move->path, move->unlocked_directory);
     move->unlocked_directory = 0;
-    if (err < 0)
-        diag_report(exchange->diag, DIAG_ERROR,
-                    "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
-                    move->path, strerror(-err));
-    return err;
+    if (err == 0)
+        return;
+    move->lock_error = err;
+    diag_report(exchange->diag, DIAG_ERROR,
+                "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
+                move->path, strerror(-err));
 }
 
 /* A set is one thing. */
@@ -544,20 +546,15 @@ static void unlock_all(struct exchange *exchange)
     }
 }
 
-/* After all moves, since one inode may have several of the names. 0 or the last error. */
-static int lock_all(struct exchange *exchange)
+/* After all moves, since one inode may have several of the names. */
+static void lock_all(struct exchange *exchange)
 {
-    int err = 0;
-    for (size_t i = 0; i < exchange->count; i++) {
-        int one = exchange->moves[i].unlocked ? lock_again(exchange, &exchange->moves[i]) : 0;
-        err = one < 0 ? one : err;
-    }
-    for (size_t i = 0; i < exchange->count; i++) {
-        struct move *move = &exchange->moves[i];
-        int one = move->unlocked_directory ? lock_directory_again(exchange, move) : 0;
-        err = one < 0 ? one : err;
-    }
-    return err;
+    for (size_t i = 0; i < exchange->count; i++)
+        if (exchange->moves[i].unlocked)
+            lock_again(exchange, &exchange->moves[i]);
+    for (size_t i = 0; i < exchange->count; i++)
+        if (exchange->moves[i].unlocked_directory)
+            lock_directory_again(exchange, &exchange->moves[i]);
 }
 
 void exchange_move(struct exchange *exchange)
@@ -574,7 +571,7 @@ void exchange_move(struct exchange *exchange)
                        move->action == PLAN_TAKE_OUT ? "cannot be taken out"
                                                      : "the good version cannot be put back");
     }
-    exchange->left_unlocked = lock_all(exchange);
+    lock_all(exchange);
 }
 
 static const char *hex_or_null(const struct entry *entry, char hex[2 * SHA256_SIZE + 1])
@@ -708,8 +705,7 @@ int exchange_finish(struct exchange *exchange)
 {
     int times = times_again(exchange);
     int err = exchange->made_directories ? sync_yards(exchange) : sync_directories(exchange);
-    err = err < 0 ? err : times;
-    return err < 0 ? err : exchange->left_unlocked;
+    return err < 0 ? err : times;
 }
 
 void exchange_close(struct exchange *exchange)

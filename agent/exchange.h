@@ -14,8 +14,9 @@
  * Flags that forbid a rename (chattr's i and a) are taken from the suspects, and from the
  * directories they are in, before the moves and set on them again after, and on a file that was put
  * in the place of one. Those of a suspect are in its record, those of its directory in the intent:
- * what a cut kept from having them gets them again. Where they cannot be taken, or a directory has
- * some that the intent has not, the whole set stays as it is.
+ * what a cut kept from having them gets them again. Where they cannot be set again, lock_error says
+ * so, and nothing else depends on it. Where they cannot be taken, or a directory has some that the
+ * intent has not, the whole set stays as it is.
  */
 #ifndef BACKSTOP_AGENT_EXCHANGE_H
 #define BACKSTOP_AGENT_EXCHANGE_H
@@ -45,6 +46,7 @@ struct move {
     unsigned unlocked_directory; /* likewise those of its directory */
     bool twin_refused;           /* linking failed once: the next time it is copied */
     int error;                   /* why it was not moved; 0: it was */
+    int lock_error;              /* why its flags, or its directory's, may be off; 0: they are on */
 };
 
 struct open_directory {
@@ -61,7 +63,6 @@ struct exchange {
     size_t count;
     bool reserve_used; /* the reserve was given up for room */
     bool made_directories;
-    int left_unlocked; /* why flags could not be set again; 0: they are */
     /* what was opened last: moves come by path, and few directories hold them all */
     struct open_directory parent;
     const struct yard *last_yard;
@@ -78,7 +79,7 @@ void exchange_write_down(struct exchange *exchange);
 void exchange_stage(struct exchange *exchange);
 int exchange_barrier(struct exchange *exchange); /* 0 or -errno: then nothing may be moved */
 void exchange_move(struct exchange *exchange);
-/* 0 or -errno: not known to be durable, or not with all flags: the next run sees to it. */
+/* 0 or -errno: not known to be durable; the next run sees to it. */
 int exchange_finish(struct exchange *exchange);
 /* A good version that was made ready and could not be moved does not stay. */
 void exchange_clear_failed(struct exchange *exchange);

@@ -439,11 +439,11 @@ int held_flags_again(const struct place *place, int yard_fd, const struct held *
     held_name(kept, held->id, "");
     if (inode_at(yard_fd, kept) == held->inode)
         return io_set_flags(yard_fd, kept, held->flags);
-    int fd = parent_open(place, held->path, &name), err = 0;
-    if (fd >= 0 && inode_at(fd, name) == held->inode)
-        err = io_set_flags(fd, name, held->flags);
-    if (fd >= 0)
-        close(fd);
+    int fd = parent_open(place, held->path, &name);
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+    int err = inode_at(fd, name) == held->inode ? io_set_flags(fd, name, held->flags) : 0;
+    close(fd);
     return err;
 }
 

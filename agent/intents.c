@@ -148,6 +148,24 @@ static int sort_pending(struct intents *intents)
     return 0;
 }
 
+/* What the last recovery could not lock again, as its record has it. */
+static void note_owed(const struct journal *journal, struct intents *intents)
+{
+    const struct json_object *last = NULL;
+    for (size_t i = journal->count; i-- > 0 && !last;)
+        last = event_is(journal->records[i], "done") ? journal->records[i] : NULL;
+    const struct json_object *owed = last ? array_of(last, "unlocked") : NULL;
+    intents->owed_case = last ? (uint32_t)journal_number(last, "case") : 0;
+    for (size_t i = 0; i < length_of(owed); i++) {
+        const struct json_object *one = json_object_array_get_idx(owed, i);
+        uint32_t case_number = (uint32_t)journal_number(one, "case");
+        uint32_t id = (uint32_t)journal_number(one, "id");
+        for (size_t k = 0; k < intents->count; k++)
+            if (compare_ids(case_number, id, &intents->items[k]) == 0)
+                intents->items[k].owed = true;
+    }
+}
+
 static int load_all(const struct journal *journal, struct intents *intents,
                     const struct naming *namings, size_t count)
 {
@@ -162,6 +180,7 @@ static int load_all(const struct journal *journal, struct intents *intents,
         if (err == 0 && pending)
             err = add_pending(intents, seq);
     }
+    note_owed(journal, intents);
     return err == 0 ? sort_pending(intents) : err;
 }
 
@@ -430,6 +449,46 @@ static bool add_failed(struct json_object *record, const struct move *moves, siz
     return json_add(record, "failed", failed) && whole;
 }
 
+static bool add_unlocked_one(struct json_object **unlocked, uint32_t case_number, uint32_t id,
+                             const char *path, int error)
+{
+    struct json_object *one = json_object_new_object();
+    if (!*unlocked)
+        *unlocked = json_object_new_array();
+    one = json_whole(json_add_number(one, "case", case_number) && json_add_number(one, "id", id) &&
+                         json_add_text(one, "path", path) &&
+                         json_add_text(one, "error", strerror(-error)),
+                     one);
+    return json_append(*unlocked, one);
+}
+
+/* A move knows better than the intent that it is made for once more. */
+static bool has_move(const struct move *moves, size_t count, const struct intended *item)
+{
+    for (size_t i = 0; i < count; i++)
+        if (compare_ids(moves[i].case_number, moves[i].id, item) == 0)
+            return true;
+    return false;
+}
+
+static bool add_unlocked(struct json_object *record, const struct move *moves, size_t count,
+                         const struct intents *intents)
+{
+    struct json_object *unlocked = NULL;
+    bool whole = true;
+    for (size_t i = 0; whole && i < count; i++)
+        whole =
+            !moves[i].lock_error || add_unlocked_one(&unlocked, moves[i].case_number, moves[i].id,
+                                                     moves[i].path, moves[i].lock_error);
+    for (size_t i = 0; whole && intents && i < intents->count; i++) {
+        const struct intended *item = &intents->items[i];
+        if (item->lock_error && !has_move(moves, count, item))
+            whole = add_unlocked_one(&unlocked, item->case_number, item->id, item->path,
+                                     item->lock_error);
+    }
+    return (!unlocked || json_add(record, "unlocked", unlocked)) && whole;
+}
+
 /* Good before, and now nothing stands there. */
 static bool leaves_nothing(const struct move *move)
 {
@@ -479,29 +538,31 @@ static struct json_object *numbers_to_json(const int64_t *numbers, size_t count)
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
                                   struct json_object *lost, struct json_object *left,
-                                  const int64_t *seqs, size_t seq_count)
+                                  const struct intents *intents)
 {
     struct json_object *record = record_of("done", ticket);
-    return json_whole(json_add(record, "intents", numbers_to_json(seqs, seq_count)) &&
-                          json_add_number(record, "moved", before + moved_count(moves, count)) &&
-                          json_add_number(record, "put-back", summary->put_back) &&
-                          json_add_number(record, "taken-out", summary->taken_out) &&
-                          json_add_number(record, "unprotected", summary->unprotected) &&
-                          json_add_number(record, "beyond-help", summary->beyond_help) &&
-                          add_failed(record, moves, count) &&
-                          add_lost(record, moves, count, lost) && add_left(record, left),
-                      record);
+    return json_whole(
+        json_add(record, "intents", numbers_to_json(intents->pending, intents->pending_count)) &&
+            json_add_number(record, "moved", before + moved_count(moves, count)) &&
+            json_add_number(record, "put-back", summary->put_back) &&
+            json_add_number(record, "taken-out", summary->taken_out) &&
+            json_add_number(record, "unprotected", summary->unprotected) &&
+            json_add_number(record, "beyond-help", summary->beyond_help) &&
+            add_failed(record, moves, count) && add_unlocked(record, moves, count, intents) &&
+            add_lost(record, moves, count, lost) && add_left(record, left),
+        record);
 }
 
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
                                      struct json_object *lost, struct json_object *left,
-                                     const char *note)
+                                     const struct intents *intents, const char *note)
 {
     struct json_object *record = record_of("done", ticket);
     return json_whole(json_add(record, "intents", json_object_new_array()) &&
                           json_add_number(record, "moved", 0) &&
                           json_add_text(record, "applied", applied_string(applied)) &&
-                          json_add_text(record, "note", note) && add_lost(record, NULL, 0, lost) &&
-                          add_left(record, left),
+                          json_add_text(record, "note", note) &&
+                          add_unlocked(record, NULL, 0, intents) &&
+                          add_lost(record, NULL, 0, lost) && add_left(record, left),
                       record);
 }

@@ -18,7 +18,9 @@ struct intended {
     unsigned directory_flags;     /* of the directory it is in: ENTRY_ */
     int64_t seq;                  /* of the intent */
     bool pending;
-    bool taken; /* a suspect lies in the quarantine under this id: it is not used again */
+    bool owed;      /* the last recovery could not set its flags, or its directory's, again */
+    int lock_error; /* nor could this one, and why; 0: they are on, or it was not tried */
+    bool taken;     /* a suspect lies in the quarantine under this id: it is not used again */
 };
 
 struct intents {
@@ -28,6 +30,7 @@ struct intents {
     size_t open_count;
     int64_t *pending; /* seqs of intents that were not done */
     size_t pending_count;
+    uint32_t owed_case; /* of the last recovery; 0: there was none */
 };
 
 /* *intents points into journal. 0 or -errno. */
@@ -66,16 +69,16 @@ bool class_is_in_image(uint8_t set_class);
 /* The record of an intent for those moves that have no pending one yet. NULL: no memory. */
 struct json_object *intent_describe(const struct ticket *ticket, const struct move *moves,
                                     size_t count, const struct intents *pending);
-/* The record that ends the intents `seqs`; `before` of their changes were made before a cut.
- * `lost`: what was gone and beyond help, borrowed, or NULL; what these moves left without a good
- * version is added to it. `left`: what is doubtful, borrowed, or NULL. */
+/* The record that ends the pending ones of `intents`; `before` of their changes were made before a
+ * cut. `lost`: what was gone and beyond help, borrowed, or NULL; what these moves left without a
+ * good version is added to it. `left`: what is doubtful, borrowed, or NULL. */
 struct json_object *done_describe(const struct ticket *ticket, const struct move *moves,
                                   size_t count, size_t before, const struct plan_summary *summary,
                                   struct json_object *lost, struct json_object *left,
-                                  const int64_t *seqs, size_t seq_count);
+                                  const struct intents *intents);
 /* The record of a recovery that found nothing to do. */
 struct json_object *nothing_describe(const struct ticket *ticket, enum applied applied,
                                      struct json_object *lost, struct json_object *left,
-                                     const char *note);
+                                     const struct intents *intents, const char *note);
 
 #endif

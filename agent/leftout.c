@@ -13,16 +13,37 @@
 #define BLANKS " \t\n"
 #define SETTINGS_MAX (1024u * 1024)
 
-/* What is behind the first of `keys` that the word begins with, or NULL. */
+/* What a command line keeps from starting. */
+struct kept_away {
+    struct strings drivers, initcalls;
+    bool units;
+};
+
+static void kept_away_free(struct kept_away *kept)
+{
+    masks_free(&kept->drivers);
+    masks_free(&kept->initcalls);
+}
+
+static char underscore(char c)
+{
+    return c == '-' ? '_' : c;
+}
+
+/* What is behind the first of `keys` that the word begins with, or NULL; '-' and '_' are one. */
 static const char *value_of(const char *word, const char *const *keys)
 {
-    for (; *keys; keys++)
-        if (strncmp(word, *keys, strlen(*keys)) == 0)
-            return word + strlen(*keys);
+    for (; *keys; keys++) {
+        size_t i = 0;
+        while ((*keys)[i] && underscore(word[i]) == underscore((*keys)[i]))
+            i++;
+        if (!(*keys)[i])
+            return word + i;
+    }
     return NULL;
 }
 
-/* Names of modules, comma-separated up to the word's end. 0 or -ENOMEM. */
+/* Comma-separated names up to the word's end. 0 or -ENOMEM. */
 static int add_list(struct strings *names, const char *list)
 {
     size_t length = strcspn(list, BLANKS);
@@ -35,59 +56,76 @@ static int add_list(struct strings *names, const char *list)
     return err;
 }
 
-/* Drivers that the command line names; *units: units, or parts of the kernel. 0 or -ENOMEM. */
-static int read_words(const char *cmdline, struct strings *drivers, bool *units)
+/* Adds what the words say. 0 or -ENOMEM. */
+static int read_words(const char *words, struct kept_away *kept)
 {
     static const char *const driver_keys[] = {
         "module_blacklist=", "modprobe.blacklist=", "rd.driver.blacklist=", NULL};
-    static const char *const unit_keys[] = {
-        "systemd.mask=", "rd.systemd.mask=", "initcall_blacklist=", NULL};
+    static const char *const initcall_keys[] = {"initcall_blacklist=", NULL};
+    static const char *const unit_keys[] = {"systemd.mask=", "rd.systemd.mask=", NULL};
     int err = 0;
-    for (const char *word = cmdline; err == 0 && *word; word += strcspn(word, BLANKS)) {
+    for (const char *word = words; err == 0 && *word; word += strcspn(word, BLANKS)) {
         word += strspn(word, BLANKS "\""); /* a whole word may be quoted */
-        const char *list = value_of(word, driver_keys);
-        if (list)
-            err = add_list(drivers, list);
-        *units = *units || value_of(word, unit_keys);
+        const char *drivers = value_of(word, driver_keys);
+        const char *initcalls = value_of(word, initcall_keys);
+        if (drivers)
+            err = add_list(&kept->drivers, drivers);
+        else if (initcalls)
+            err = add_list(&kept->initcalls, initcalls);
+        kept->units = kept->units || value_of(word, unit_keys);
     }
     return err;
 }
 
 /* ---- at every start ---- */
 
+/* Without the comment, the quotes and what they are escaped with. */
+static void unquote(char *line)
+{
+    char quote = '\0';
+    for (char *c = line; *c; c++) {
+        bool begins = c == line || strchr(BLANKS, c[-1]);
+        if (*c == '#' && !quote && begins) {
+            *c = '\0';
+            return;
+        }
+        if (*c == '"' || *c == '\'' || *c == '\\') {
+            quote = *c == quote ? '\0' : quote || *c == '\\' ? quote : *c;
+            *c = ' ';
+        }
+    }
+}
+
 /* What a line of a shell's assignments adds to the command line of every start, or NULL. */
-static const char *grub_words(const char *line)
+static const char *grub_words(char *line)
 {
     static const char *const keys[] = {"GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX", NULL};
-    const char *rest = value_of(line, keys);
+    unquote(line);
+    const char *rest = value_of(line + strspn(line, BLANKS), keys);
     if (rest && *rest == '+')
         rest++;
     return rest && *rest == '=' ? rest + 1 : NULL;
 }
 
-static const char *kernel_words(const char *line)
+static const char *kernel_words(char *line)
 {
     return *line == '#' ? NULL : line;
 }
 
 /* The words of one file, which may be absent. 0 or -ENOMEM: what else cannot be read gives none. */
-static int read_settings(int dir_fd, const char *name, const char *(*words_of)(const char *line),
-                         struct strings *drivers)
+static int read_settings(int dir_fd, const char *name, const char *(*words_of)(char *line),
+                         struct kept_away *kept)
 {
     char *text = NULL, *rest = NULL;
     size_t size;
-    bool units;
     int err = io_read_all(dir_fd, name, SETTINGS_MAX, &text, &size);
     if (err < 0)
         return err == -ENOMEM ? err : 0;
     for (char *line = strtok_r(text, "\n", &rest); err == 0 && line;
          line = strtok_r(NULL, "\n", &rest)) {
-        for (char *c = line; *c; c++)
-            if (strchr("\"'\\", *c))
-                *c = ' ';
-        const char *words = words_of(line + strspn(line, BLANKS));
+        const char *words = words_of(line);
         if (words)
-            err = read_words(words, drivers, &units);
+            err = read_words(words, kept);
     }
     free(text);
     return err;
@@ -99,7 +137,7 @@ static bool is_grub_part(const char *name)
     return *name != '.' && size > 4 && strcmp(name + size - 4, ".cfg") == 0;
 }
 
-static int read_grub_parts(const struct place *place, struct strings *drivers)
+static int read_grub_parts(const struct place *place, struct kept_away *kept)
 {
     int fd = place_openat(place, "/etc/default/grub.d", O_RDONLY | O_DIRECTORY, 0, true), err = 0;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -111,48 +149,49 @@ static int read_grub_parts(const struct place *place, struct strings *drivers)
     }
     while (err == 0 && (found = readdir(dir)))
         if (is_grub_part(found->d_name))
-            err = read_settings(fd, found->d_name, grub_words, drivers);
+            err = read_settings(fd, found->d_name, grub_words, kept);
     closedir(dir);
     return err;
 }
 
 static int read_one(const struct place *place, const char *directory, const char *name,
-                    const char *(*words_of)(const char *line), struct strings *drivers)
+                    const char *(*words_of)(char *line), struct kept_away *kept)
 {
     int fd = place_openat(place, directory, O_RDONLY | O_DIRECTORY, 0, true);
-    int err = fd < 0 ? 0 : read_settings(fd, name, words_of, drivers);
+    int err = fd < 0 ? 0 : read_settings(fd, name, words_of, kept);
     if (fd >= 0)
         close(fd);
     return err;
 }
 
-/* Drivers that the machine's own settings keep away at every start. 0 or -ENOMEM. */
-static int read_always(const struct place *place, struct strings *drivers)
+/* What the machine's own settings keep away at every start. 0 or -ENOMEM. */
+static int read_always(const struct place *place, struct kept_away *kept)
 {
-    int err = read_one(place, "/etc/default", "grub", grub_words, drivers);
+    int err = read_one(place, "/etc/default", "grub", grub_words, kept);
     if (err == 0)
-        err = read_grub_parts(place, drivers);
+        err = read_grub_parts(place, kept);
     if (err == 0)
-        err = read_one(place, "/etc/kernel", "cmdline", kernel_words, drivers);
+        err = read_one(place, "/etc/kernel", "cmdline", kernel_words, kept);
     return err;
 }
 
 /* ---- what counts ---- */
 
-static bool all_held(const struct strings *names, const struct strings *drivers)
+static bool all_held(const struct strings *names, const struct strings *wanted)
 {
-    for (size_t i = 0; i < drivers->count; i++)
-        if (!masks_hold(names, drivers->items[i]))
+    for (size_t i = 0; i < wanted->count; i++)
+        if (!masks_hold(names, wanted->items[i]))
             return false;
     return true;
 }
 
-static bool always_kept_away(const struct place *place, const struct strings *drivers)
+static bool is_always_so(const struct place *place, const struct kept_away *kept)
 {
-    struct strings always = {0};
-    bool all = read_always(place, &always) == 0 && all_held(&always, drivers);
-    masks_free(&always);
-    return all;
+    struct kept_away always = {0};
+    bool so = read_always(place, &always) == 0 && all_held(&always.drivers, &kept->drivers) &&
+              all_held(&always.initcalls, &kept->initcalls);
+    kept_away_free(&always);
+    return so;
 }
 
 static bool sets_use_one_of(const struct place *place, const struct strings *drivers,
@@ -172,11 +211,10 @@ static bool sets_use_one_of(const struct place *place, const struct strings *dri
 
 bool cmdline_leaves_out(const struct place *place, const char *cmdline, struct diag *diag)
 {
-    struct strings drivers = {0};
-    bool units = false;
-    bool out = read_words(cmdline, &drivers, &units) < 0 || units ||
-               (drivers.count > 0 &&
-                (!always_kept_away(place, &drivers) || sets_use_one_of(place, &drivers, diag)));
-    masks_free(&drivers);
+    struct kept_away kept = {0};
+    bool out = read_words(cmdline, &kept) < 0 || kept.units;
+    if (!out && kept.drivers.count + kept.initcalls.count > 0)
+        out = !is_always_so(place, &kept) || sets_use_one_of(place, &kept.drivers, diag);
+    kept_away_free(&kept);
     return out;
 }

@@ -29,9 +29,8 @@ struct recovery {
     struct exchange exchange;
     struct records records; /* of one case, while what a cut left is settled */
     bool has_records;
-    int left_unlocked; /* why flags that a cut took could not be set again; 0: they are */
-    size_t fresh;      /* moves that no pending intent names */
-    size_t before;     /* changes of pending intents that were made before the cut */
+    size_t fresh;  /* moves that no pending intent names */
+    size_t before; /* changes of pending intents that were made before the cut */
 };
 
 /* ---- what is there ---- */
@@ -129,13 +128,27 @@ static const char *text_or_null(const char *text)
 }
 
 /* The suspect, and what was put in its place. */
-static int lock_again(struct recovery *recovery, int yard_fd, const struct held *held)
+static int lock_again(const struct recovery *recovery, int yard_fd, const struct held *held)
 {
+    if (!held || held->state != HELD_HELD)
+        return 0;
     int err = held_flags_again(&recovery->place, yard_fd, held);
     int place = held_place_flags_again(&recovery->place, yard_fd, held);
-    err = err < 0 ? err : place;
-    if (err < 0)
-        recovery->left_unlocked = err;
+    return err < 0 ? err : place;
+}
+
+/* Of an item that was done, but for these flags. */
+static int lock_owed(struct recovery *recovery, const struct intended *item)
+{
+    struct held *held = NULL;
+    int err = records_of(recovery, item->case_number);
+    if (err == 0)
+        records_find(&recovery->records, item->id, &held);
+    int yard_fd = held ? held_open_yard(&recovery->place, held) : -ENOENT;
+    if (yard_fd < 0)
+        return err < 0 ? err : yard_fd == -ENOENT ? 0 : yard_fd;
+    err = lock_again(recovery, yard_fd, held);
+    close(yard_fd);
     return err;
 }
 
@@ -157,8 +170,8 @@ static int settle_one(struct recovery *recovery, struct intended *item)
         return yard_fd == -ENOENT ? 0 : yard_fd;
     if (!held || held->state == HELD_HELD)
         err = held_settle(&recovery->place, yard_fd, &remnant);
-    if (err == 0 && held && held->state == HELD_HELD)
-        err = lock_again(recovery, yard_fd, held);
+    int locked = lock_again(recovery, yard_fd, held);
+    err = err < 0 ? err : locked;
     item->taken = name_exists(yard_fd, item->id);
     close(yard_fd);
     if (err == 0 && lost && item->taken)
@@ -170,30 +183,33 @@ static int settle_one(struct recovery *recovery, struct intended *item)
 }
 
 /* Those that the intent has, taken from the directory for the moves. */
-static void lock_directory_again(struct recovery *recovery, const struct intended *item)
+static int lock_directory_again(const struct recovery *recovery, const struct intended *item)
 {
     int err = item->directory_flags
                   ? held_directory_flags_again(&recovery->place, item->path, item->directory_flags)
                   : 0;
-    if (err == 0)
-        return;
-    recovery->left_unlocked = err;
-    diag_report(recovery->diag, DIAG_WARNING,
-                "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
-                item->path, strerror(-err));
+    if (err < 0)
+        diag_report(recovery->diag, DIAG_WARNING,
+                    "the directory of %s: its attributes i and a (chattr) cannot be set again: %s",
+                    item->path, strerror(-err));
+    return err;
 }
 
-/* What was done needs none: there, nothing but suspects lies. */
+/* What was done needs none, but for flags that the last recovery of this case owes. */
 static void settle(struct recovery *recovery)
 {
+    bool same_case = recovery->intents.owed_case == recovery->ticket->case_number;
     for (size_t i = 0; i < recovery->intents.count; i++) {
         struct intended *item = &recovery->intents.items[i];
-        int err = item->pending ? settle_one(recovery, item) : 0;
+        bool owed = !item->pending && item->owed && same_case;
+        if (!item->pending && !owed)
+            continue;
+        int err = owed ? lock_owed(recovery, item) : settle_one(recovery, item);
         if (err < 0)
             diag_report(recovery->diag, DIAG_WARNING, "%s: what a cut left of %u/%u stays: %s",
                         item->path, item->case_number, item->id, strerror(-err));
-        if (item->pending)
-            lock_directory_again(recovery, item);
+        int directory = lock_directory_again(recovery, item);
+        item->lock_error = err < 0 ? err : directory;
     }
 }
 
@@ -307,8 +323,7 @@ static int done(struct recovery *recovery)
                   done_describe(recovery->ticket, recovery->suspects.moves,
                                 recovery->suspects.count, recovery->before,
                                 &recovery->suspects.summary, recovery->suspects.lost,
-                                recovery->suspects.left, recovery->intents.pending,
-                                recovery->intents.pending_count),
+                                recovery->suspects.left, &recovery->intents),
                   NULL);
 }
 
@@ -415,8 +430,6 @@ static int apply(struct recovery *recovery)
         err = times_of_parents(recovery);
     if (err == 0)
         err = times_after_cut(recovery);
-    if (err == 0)
-        err = recovery->left_unlocked;
     if (err < 0) /* not durable for certain: the intent stays open and the next run finishes it */
         return err;
     exchange_clear_failed(&recovery->exchange);
@@ -519,13 +532,11 @@ static int finish_without_moves(struct recovery *recovery, const char *note)
 {
     if (recovery->intents.pending_count > 0) {
         int err = times_after_cut(recovery);
-        if (err == 0)
-            err = recovery->left_unlocked;
         return err < 0 ? err : done(recovery);
     }
     return append(recovery,
                   nothing_describe(recovery->ticket, what_stands(recovery), recovery->suspects.lost,
-                                   recovery->suspects.left, note),
+                                   recovery->suspects.left, &recovery->intents, note),
                   NULL);
 }
 
@@ -561,7 +572,7 @@ static int recover_opened(struct recovery *recovery)
                 "no good generation is there: nothing can be told to have changed, and nothing is "
                 "put back");
     return append(recovery,
-                  nothing_describe(recovery->ticket, what_stands(recovery), NULL, NULL,
+                  nothing_describe(recovery->ticket, what_stands(recovery), NULL, NULL, NULL,
                                    "no good generation is there, so nothing could be put back"),
                   NULL);
 }

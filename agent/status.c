@@ -72,18 +72,26 @@ static void note_left(struct status_case *last, struct json_object *record)
     }
 }
 
+static size_t length_at(struct json_object *record, const char *key)
+{
+    struct json_object *array;
+
+    return json_object_object_get_ex(record, key, &array) &&
+                   json_object_is_type(array, json_type_array)
+               ? json_object_array_length(array)
+               : 0;
+}
+
 static void note_done(struct status_case *last, struct json_object *record)
 {
-    struct json_object *failed;
 
     last->moved += (size_t)journal_number(record, "moved");
     last->put_back += (size_t)journal_number(record, "put-back");
     last->taken_out += (size_t)journal_number(record, "taken-out");
     last->unprotected += (size_t)journal_number(record, "unprotected");
     last->beyond_help += (size_t)journal_number(record, "beyond-help");
-    if (json_object_object_get_ex(record, "failed", &failed) &&
-        json_object_is_type(failed, json_type_array))
-        last->failed += json_object_array_length(failed);
+    last->failed += length_at(record, "failed");
+    last->unlocked = length_at(record, "unlocked");
     note_left(last, record);
 }
 
@@ -348,6 +356,8 @@ static void print_deed(const struct status_case *last, FILE *out)
         fprintf(out, "; %zu gone without a good version", last->beyond_help);
     if (last->failed)
         fprintf(out, "; %zu FAILED", last->failed);
+    if (last->unlocked)
+        fprintf(out, "; %zu not locked again (chattr)", last->unlocked);
     fputc('\n', out);
 }
 
@@ -465,6 +475,7 @@ static struct json_object *case_json(const struct status_case *last)
     json_add_number(object, "unprotected", last->unprotected);
     json_add_number(object, "beyond-help", last->beyond_help);
     json_add_number(object, "failed", last->failed);
+    json_add_number(object, "unlocked", last->unlocked);
     json_add_number(object, "left", last->left);
     if (last->left) {
         json_add_text(object, "left-set", last->left_set);

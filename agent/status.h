@@ -19,6 +19,7 @@ struct status_case {
     char reason[160];
     char rung[32];
     size_t moved, put_back, taken_out, unprotected, beyond_help, failed;
+    size_t unlocked;     /* without attributes of chattr's that they, or their directories, had */
     uint32_t generation; /* that good versions came from */
     char sets[STATUS_SETS_MAX][64];
     size_t set_count;

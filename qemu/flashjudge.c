@@ -412,7 +412,6 @@ static int judge_retired(const struct flash_log *log, const char *dir,
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     bool orders = strcmp(log->flash_case->variable, "BootOrder") == 0;
     bool entries = strcmp(log->flash_case->variable, "Boot0010") == 0;
-    bool leaves = log->flash_case->kind == FLASH_LEAVE;
     struct small_boot boot;
     struct facts cut;
     int settled;
@@ -428,7 +427,7 @@ static int judge_retired(const struct flash_log *log, const char *dir,
         if (settled == 0 && boot.ticket)
             settled = fail(verdict, text_format("%s has a ticket of a stage that retires", which));
         if (settled == 0)
-            settled = judge_gone(dir, entries || (orders && cut.updated_is_new) || leaves, verdict);
+            settled = judge_gone(dir, entries || (orders && cut.updated_is_new), verdict);
     }
     if (verdict->detail == NULL)
         verdict->detail = text_copy("nothing is left, no ticket");
@@ -444,12 +443,23 @@ static int judge_counted(const struct flash_log *log, const char *dir,
     return settled == 0 ? judge_second(log, dir, &facts, verdict) : settled;
 }
 
-/* Without the stage: nothing names it, and what it stored stays. */
+static bool esp_file_is_same(const char *disk, const char *other, const char *path)
+{
+    size_t size[2] = {0};
+    TEXT_AUTO bytes = small_get(disk, path, &size[0]);
+    TEXT_AUTO others = small_get(other, path, &size[1]);
+
+    return (bytes == NULL) == (others == NULL) && size[0] == size[1] &&
+           (bytes == NULL || memcmp(bytes, others, size[0]) == 0);
+}
+
+/* Without the stage: nothing names it, and what is stored stays. */
 static int judge_passed_by(const struct flash_log *log, const char *dir,
                            struct flash_verdict *verdict)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
+    TEXT_AUTO former = text_format("%s/after.raw", log->dir);
     struct small_boot boot = {0};
     struct facts before, after;
     int settled = 0;
@@ -466,8 +476,12 @@ static int judge_passed_by(const struct flash_log *log, const char *dir,
                 fail(verdict, text_format("%s has a ticket of a stage that nothing names", which));
     }
     facts_read(&after, log, vars, disk);
-    if (settled == 0 && !record_is_same(&before.stored.ledger, &after.stored.ledger))
-        settled = fail(verdict, text_copy("the ledger is another after boots without the stage"));
+    if (settled == 0 && (!record_is_same(&before.stored.ledger, &after.stored.ledger) ||
+                         !record_is_same(&before.stored.receipt, &after.stored.receipt) ||
+                         !esp_file_is_same(disk, former, "/EFI/backstop/ledger.esp") ||
+                         !esp_file_is_same(disk, former, "/EFI/backstop/receipt.esp")))
+        settled = fail(verdict, text_copy("what is stored is not as it was before boots without "
+                                          "the stage"));
     if (settled == 0)
         verdict->detail = text_copy("the next loader, without the stage");
     return settled;

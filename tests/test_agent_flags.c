@@ -8,6 +8,7 @@
 #include "journal.h"
 #include "quarantine.h"
 #include "recover.h"
+#include "status.h"
 #include "world.h"
 
 #define HELD "/var/lib/backstop/quarantine/7/"
@@ -18,8 +19,8 @@ static bool lenient; /* flags can be taken away and not set */
 
 static bool is_setting(const void *flags)
 {
-    unsigned long wanted = 0;
-    memcpy(&wanted, flags, sizeof(int));
+    int wanted;
+    memcpy(&wanted, flags, sizeof wanted);
     return (wanted & (FS_IMMUTABLE_FL | FS_APPEND_FL)) != 0;
 }
 
@@ -86,11 +87,12 @@ static void make_locked(struct world *world)
     lock(world, "/opt/acme/log", ENTRY_APPEND);
 }
 
-static int recover_world(const struct world *world, struct recover_result *result)
+static int recover_case(const struct world *world, uint32_t case_number,
+                        struct recover_result *result)
 {
     struct place place;
     struct ticket ticket = {.number = 5,
-                            .case_number = 7,
+                            .case_number = case_number,
                             .failures = 3,
                             .rung = RUNG_ALL,
                             .stance = STANCE_RECOVERY,
@@ -100,6 +102,11 @@ static int recover_world(const struct world *world, struct recover_result *resul
     int err = recover(&place, &ticket, NULL, result, NULL);
     place_close(&place);
     return err;
+}
+
+static int recover_world(const struct world *world, struct recover_result *result)
+{
+    return recover_case(world, 7, result);
 }
 
 static void assert_recovered(const struct world *world, unsigned long at)
@@ -316,6 +323,36 @@ static void refused_once_more_they_are_not_forgotten(void **state)
     }
 }
 
+/* Where they can never be set again, that is written down, and no later case is about it. */
+static void never_set_again_they_trouble_no_other_case(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct status_case last;
+    struct journal journal;
+    struct place place;
+    (void)state;
+    make_locked(&world);
+    lenient = true;
+    for (uint32_t boot = 0; boot < 2; boot++) {
+        assert_int_equal(recover_case(&world, 7, &result), 0);
+        assert_int_equal(result.applied, APPLIED_PUT_BACK);
+        world_open(&world, &place);
+        assert_int_equal(journal_read(&place, &journal, NULL), 0);
+        status_case_of(&journal, &last);
+        journal_free(&journal);
+        place_close(&place);
+        assert_int_equal(last.number, 7);
+        assert_int_equal(last.failed, 0);
+        assert_int_equal(last.unlocked, 3);
+    }
+    lenient = false;
+    assert_int_equal(recover_case(&world, 8, &result), 0);
+    assert_int_equal(result.applied, APPLIED_NOTHING);
+    assert_int_equal(flags_of(&world, HELD "1"), 0);
+    remove_world(&world);
+}
+
 /* ---- a set is one thing ---- */
 
 /* What cannot be unlocked stays, and with it the whole set, but no other. */
@@ -386,6 +423,7 @@ int main(void)
         cmocka_unit_test(a_restore_cut_anywhere_sets_them_again),
         cmocka_unit_test(a_product_that_is_locked_whole_is_put_back),
         cmocka_unit_test(refused_once_more_they_are_not_forgotten),
+        cmocka_unit_test(never_set_again_they_trouble_no_other_case),
         cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
         cmocka_unit_test(with_nothing_else_the_case_has_failed),
     };

@@ -305,7 +305,7 @@ static void which_moves_leave_nothing(void **state)
                             .moved = rows[i].moved,
                             .error = rows[i].error};
         struct json_object *record =
-            done_describe(&ticket, &move, 1, 0, &summary, NULL, NULL, NULL, 0);
+            done_describe(&ticket, &move, 1, 0, &summary, NULL, NULL, &(struct intents){0});
 
         if (json_object_object_get_ex(record, "lost", NULL) != rows[i].lost)
             fail_msg("row %zu", i);

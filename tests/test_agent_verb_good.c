@@ -114,7 +114,7 @@ static void which_boots_may_take_one(void **state)
         {"a unit left out", "ro systemd.mask=acme.service\n", MODE_NORMAL, false, 1,
          "command line keeps units or drivers from starting"},
         {"a driver left out that is nothing to the sets", "ro modprobe.blacklist=nouveau\n",
-         MODE_NORMAL, false, 1, "write it to /etc/default/grub"},
+         MODE_NORMAL, false, 1, "in /etc/default/grub does so"},
         {"safe mode", "ro\n", MODE_SAFE, false, 1, "this boot is in safe mode"},
         {"held", "ro\n", MODE_HOLD, false, 1, "this boot is in safe mode"},
         {"a driver left out, a person vouches", "ro modprobe.blacklist=acme\n", MODE_NORMAL, true,

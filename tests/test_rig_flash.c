@@ -208,6 +208,7 @@ static void test_leave(void **state)
         {"BootOrder", false, {"as before, no stage", FLASH_LEAVE, {&kept}, FLASH_FAILED, 0}},
         {"BootOrder", false, {"as before, retired", FLASH_LEAVE, {&plain}, FLASH_FAILED, 0}},
         {"BootOrder", true, {"without it", FLASH_LEAVE, {&kept, &kept}, FLASH_WELL, 0}},
+        {"BootOrder", true, {"its slots go", FLASH_LEAVE, {&plain, &plain}, FLASH_FAILED, 0}},
         {"BootOrder", true, {"without it, the stage", FLASH_LEAVE, {&counted}, FLASH_FAILED, 0}},
         {"BootNext", false, {"not yet", FLASH_LEAVE, {&kept, &kept}, FLASH_WELL, 0}},
         {"BootNext", false, {"not yet, stuck", FLASH_LEAVE, {&kept, &stuck}, FLASH_FAILED, 0}},
