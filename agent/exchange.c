@@ -114,7 +114,7 @@ static int put_record(const struct exchange *exchange, struct move *move, struct
     struct held *written = NULL;
     bool again = records_find(records, move->id, &written) == 0 && written &&
                  strcmp(written->path, move->path) == 0;
-    move->flags = move->now->flags;
+    move->flags |= move->now->flags;
     if (again && written->inode == move->now->inode) /* a cut may have come when they were off */
         move->flags |= written->flags;
     /* of a directory that stays the record alone has its former metadata: some of that may have
@@ -458,12 +458,11 @@ static int move_one(struct exchange *exchange, struct move *move)
 static int unlock_directory(struct move *move, int fd)
 {
     unsigned flags = io_flags_of(fd, "");
-    if (flags == 0)
-        return 0;
     if (flags & ~move->directory_flags)
         return -EPERM;
-    move->unlocked_directory = flags; /* whatever comes of it: an error may come after the change */
-    return io_set_flags(fd, ".", 0);
+    /* whatever comes of it: an error may come after the change, and a cut have left them off */
+    move->unlocked_directory = move->directory_flags;
+    return flags ? io_set_flags(fd, ".", 0) : 0;
 }
 
 /* Until the suspect lies in the quarantine, or its attributes are put back. */

@@ -36,7 +36,7 @@ struct move {
     struct move
         *staged_twin; /* an earlier move of the batch whose good version it shares, or NULL */
     unsigned directory_flags;  /* of the directory it is in, as written down: ENTRY_ */
-    unsigned flags;            /* the suspect's own, likewise; exchange_write_down() says */
+    unsigned flags;            /* the suspect's own, likewise; what is known of them is added to */
     struct json_object *holds; /* of a tree: array of the paths in it, or NULL; borrowed */
     bool must_stay;            /* not to be taken out with nothing to put in its place */
     /* the engine's own */

@@ -223,6 +223,15 @@ const struct intended *intents_find(const struct intents *intents, const char *p
     return NULL;
 }
 
+const struct intended *intents_owed(const struct intents *intents, const char *path)
+{
+    for (size_t i = intents->count; i-- > 0;)
+        if (intents->items[i].owed && intents->items[i].lock_error &&
+            strcmp(intents->items[i].path, path) == 0)
+            return &intents->items[i];
+    return NULL;
+}
+
 uint32_t journal_last_id(const struct journal *journal, uint32_t case_number)
 {
     int64_t last = 0;
@@ -462,11 +471,11 @@ static bool add_unlocked_one(struct json_object **unlocked, uint32_t case_number
     return json_append(*unlocked, one);
 }
 
-/* A move knows better than the intent that it is made for once more. */
-static bool has_move(const struct move *moves, size_t count, const struct intended *item)
+/* A move that was made has set them again, or says why not. */
+static bool was_moved(const struct move *moves, size_t count, const struct intended *item)
 {
     for (size_t i = 0; i < count; i++)
-        if (compare_ids(moves[i].case_number, moves[i].id, item) == 0)
+        if (moves[i].moved && strcmp(moves[i].path, item->path) == 0)
             return true;
     return false;
 }
@@ -482,7 +491,7 @@ static bool add_unlocked(struct json_object *record, const struct move *moves, s
                                                      moves[i].path, moves[i].lock_error);
     for (size_t i = 0; whole && intents && i < intents->count; i++) {
         const struct intended *item = &intents->items[i];
-        if (item->lock_error && !has_move(moves, count, item))
+        if (item->lock_error && !was_moved(moves, count, item))
             whole = add_unlocked_one(&unlocked, item->case_number, item->id, item->path,
                                      item->lock_error);
     }

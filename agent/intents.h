@@ -19,7 +19,8 @@ struct intended {
     int64_t seq;                  /* of the intent */
     bool pending;
     bool owed;      /* the last recovery could not set its flags, or its directory's, again */
-    int lock_error; /* nor could this one, and why; 0: they are on, or it was not tried */
+    unsigned flags; /* owed to the suspect: ENTRY_; its record says */
+    int lock_error; /* nor could this one set them, and why; 0: they are on, or none was tried */
     bool taken;     /* a suspect lies in the quarantine under this id: it is not used again */
 };
 
@@ -38,6 +39,8 @@ int intents_load(const struct journal *journal, struct intents *intents);
 void intents_free(struct intents *intents);
 /* The pending item for path that may be used again, or NULL. */
 const struct intended *intents_find(const struct intents *intents, const char *path);
+/* The item for path whose flags are owed and could not be set again, or NULL. */
+const struct intended *intents_owed(const struct intents *intents, const char *path);
 
 /*
  * The stage's case numbers begin anew where its records are lost (an installation after a removal,

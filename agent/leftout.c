@@ -16,7 +16,7 @@
 /* What a command line keeps from starting. */
 struct kept_away {
     struct strings drivers, initcalls;
-    bool units;
+    bool other; /* units, or what cannot be looked for elsewhere */
 };
 
 static void kept_away_free(struct kept_away *kept)
@@ -43,15 +43,18 @@ static const char *value_of(const char *word, const char *const *keys)
     return NULL;
 }
 
-/* Comma-separated names up to the word's end. 0 or -ENOMEM. */
-static int add_list(struct strings *names, const char *list)
+/* Comma-separated names up to the word's end; *other: there was what is no name. 0 or -ENOMEM. */
+static int add_list(struct strings *names, const char *list, bool *other)
 {
     size_t length = strcspn(list, BLANKS);
     char *copy = strndup(list, length), *rest = NULL;
     int err = copy ? 0 : -ENOMEM;
     for (char *name = copy ? strtok_r(copy, ",\"", &rest) : NULL; err == 0 && name;
-         name = strtok_r(NULL, ",\"", &rest))
-        err = masks_add(names, name) == -ENOMEM ? -ENOMEM : 0;
+         name = strtok_r(NULL, ",\"", &rest)) {
+        err = masks_add(names, name);
+        *other = *other || err == -EINVAL;
+        err = err == -EINVAL ? 0 : err;
+    }
     free(copy);
     return err;
 }
@@ -69,31 +72,30 @@ static int read_words(const char *words, struct kept_away *kept)
         const char *drivers = value_of(word, driver_keys);
         const char *initcalls = value_of(word, initcall_keys);
         if (drivers)
-            err = add_list(&kept->drivers, drivers);
+            err = add_list(&kept->drivers, drivers, &kept->other);
         else if (initcalls)
-            err = add_list(&kept->initcalls, initcalls);
-        kept->units = kept->units || value_of(word, unit_keys);
+            err = add_list(&kept->initcalls, initcalls, &kept->other);
+        kept->other = kept->other || value_of(word, unit_keys);
     }
     return err;
 }
 
 /* ---- at every start ---- */
 
-/* Without the comment, the quotes and what they are escaped with. */
+/* Without the comment, the quotes and what they are escaped with, as a shell would have it. */
 static void unquote(char *line)
 {
-    char quote = '\0';
-    for (char *c = line; *c; c++) {
-        bool begins = c == line || strchr(BLANKS, c[-1]);
-        if (*c == '#' && !quote && begins) {
-            *c = '\0';
-            return;
-        }
-        if (*c == '"' || *c == '\'' || *c == '\\') {
-            quote = *c == quote ? '\0' : quote || *c == '\\' ? quote : *c;
-            *c = ' ';
-        }
+    char quote = '\0', before = ' ', *to = line;
+    for (char *c = line; *c && !(*c == '#' && !quote && strchr(BLANKS, before)); c++) {
+        before = *c;
+        if (*c == quote)
+            quote = '\0';
+        else if (!quote && (*c == '"' || *c == '\''))
+            quote = *c;
+        else if (*c != '"' && *c != '\'' && *c != '\\')
+            *to++ = *c;
     }
+    *to = '\0';
 }
 
 /* What a line of a shell's assignments adds to the command line of every start, or NULL. */
@@ -212,7 +214,7 @@ static bool sets_use_one_of(const struct place *place, const struct strings *dri
 bool cmdline_leaves_out(const struct place *place, const char *cmdline, struct diag *diag)
 {
     struct kept_away kept = {0};
-    bool out = read_words(cmdline, &kept) < 0 || kept.units;
+    bool out = read_words(cmdline, &kept) < 0 || kept.other;
     if (!out && kept.drivers.count + kept.initcalls.count > 0)
         out = !is_always_so(place, &kept) || sets_use_one_of(place, &kept.drivers, diag);
     kept_away_free(&kept);

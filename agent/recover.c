@@ -138,7 +138,7 @@ static int lock_again(const struct recovery *recovery, int yard_fd, const struct
 }
 
 /* Of an item that was done, but for these flags. */
-static int lock_owed(struct recovery *recovery, const struct intended *item)
+static int lock_owed(struct recovery *recovery, struct intended *item)
 {
     struct held *held = NULL;
     int err = records_of(recovery, item->case_number);
@@ -147,6 +147,7 @@ static int lock_owed(struct recovery *recovery, const struct intended *item)
     int yard_fd = held ? held_open_yard(&recovery->place, held) : -ENOENT;
     if (yard_fd < 0)
         return err < 0 ? err : yard_fd == -ENOENT ? 0 : yard_fd;
+    item->flags = held->flags;
     err = lock_again(recovery, yard_fd, held);
     close(yard_fd);
     return err;
@@ -170,8 +171,7 @@ static int settle_one(struct recovery *recovery, struct intended *item)
         return yard_fd == -ENOENT ? 0 : yard_fd;
     if (!held || held->state == HELD_HELD)
         err = held_settle(&recovery->place, yard_fd, &remnant);
-    int locked = lock_again(recovery, yard_fd, held);
-    err = err < 0 ? err : locked;
+    item->lock_error = lock_again(recovery, yard_fd, held);
     item->taken = name_exists(yard_fd, item->id);
     close(yard_fd);
     if (err == 0 && lost && item->taken)
@@ -204,12 +204,18 @@ static void settle(struct recovery *recovery)
         bool owed = !item->pending && item->owed && same_case;
         if (!item->pending && !owed)
             continue;
-        int err = owed ? lock_owed(recovery, item) : settle_one(recovery, item);
+        int err = owed ? 0 : settle_one(recovery, item);
         if (err < 0)
             diag_report(recovery->diag, DIAG_WARNING, "%s: what a cut left of %u/%u stays: %s",
                         item->path, item->case_number, item->id, strerror(-err));
+        if (owed)
+            item->lock_error = lock_owed(recovery, item);
+        if (item->lock_error)
+            diag_report(recovery->diag, DIAG_WARNING,
+                        "%s: its attributes i and a (chattr) cannot be set again: %s", item->path,
+                        strerror(-item->lock_error));
         int directory = lock_directory_again(recovery, item);
-        item->lock_error = err < 0 ? err : directory;
+        item->lock_error = item->lock_error ? item->lock_error : directory;
     }
 }
 
@@ -236,10 +242,15 @@ static void number_moves(struct recovery *recovery)
     for (size_t i = 0; i < suspects->count; i++) {
         struct move *move = &suspects->moves[i];
         const struct intended *item = intents_find(&recovery->intents, move->path);
+        const struct intended *owed = intents_owed(&recovery->intents, move->path);
         move->case_number = item ? item->case_number : case_number;
         move->id = item ? item->id : ++last;
         move->directory_flags =
             item ? item->directory_flags : directory_flags_of(&recovery->place, move->path);
+        if (owed) {
+            move->directory_flags |= owed->directory_flags;
+            move->flags |= owed->flags;
+        }
         recovery->fresh += !item;
     }
 }

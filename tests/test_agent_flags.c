@@ -297,13 +297,36 @@ static void a_product_that_is_locked_whole_is_put_back(void **state)
     }
 }
 
+/* The directory alone is locked: nothing shows it where a cut left it open. */
+static void make_in_locked(struct world *world)
+{
+    world_make(world);
+    world_dirs(world, "/etc/backstop/sets.d");
+    world_file(world, "/etc/backstop/sets.d/acme.conf", "[set]\nclass=content\npath=/opt/acme/*\n",
+               0644);
+    world_dirs(world, "/opt/acme");
+    world_file(world, "/opt/acme/file", "290\n", 0640);
+    world_take_good(world);
+    world_file(world, "/opt/acme/file", "291\n", 0640);
+    lock(world, "/opt/acme", ENTRY_IMMUTABLE);
+}
+
+static void assert_in_locked(const struct world *world, unsigned long at)
+{
+    if (strcmp(world_text(world, "/opt/acme/file"), "290\n") != 0 ||
+        flags_of(world, "/opt/acme") != ENTRY_IMMUTABLE)
+        fail_msg("call %lu: not put back, or the directory is not locked again", at);
+}
+
 /* The run after a cut is refused what it owes: the one after that still knows of it. */
 static void refused_once_more_they_are_not_forgotten(void **state)
 {
     static const struct {
         void (*make)(struct world *world);
         void (*judge)(const struct world *world, unsigned long at);
-    } rows[] = {{make_locked, assert_recovered}, {make_whole, assert_whole}};
+    } rows[] = {{make_locked, assert_recovered},
+                {make_whole, assert_whole},
+                {make_in_locked, assert_in_locked}};
     (void)state;
     for (size_t i = 0; i < ROWS(rows); i++) {
         bool was_cut = true;
@@ -321,6 +344,41 @@ static void refused_once_more_they_are_not_forgotten(void **state)
             remove_world(&world);
         }
     }
+}
+
+static unsigned held_with(const struct world *world, unsigned flags)
+{
+    unsigned count = 0;
+    for (int id = 1; id < 16; id++) {
+        char path[64];
+        snprintf(path, sizeof path, HELD "%d", id);
+        count += world_has(world, path) && flags_of(world, path) == flags;
+    }
+    return count;
+}
+
+/* A set that is left whole, but for flags that are owed, is moved by the next run. */
+static void owed_flags_go_with_the_file(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    (void)state;
+    make_locked(&world);
+    stubborn = world_inode(&world, "/opt/acme/log");
+    lenient = true;
+    recover_world(&world, &result);
+    assert_string_equal(world_text(&world, "/opt/acme/file"), "291\n");
+    assert_int_equal(flags_of(&world, "/opt/acme/file"), 0);
+    stubborn = 0;
+    recover_world(&world, &result);
+    assert_string_equal(world_text(&world, "/opt/acme/file"), "290\n");
+    assert_int_equal(held_with(&world, ENTRY_IMMUTABLE) + held_with(&world, ENTRY_APPEND), 0);
+    lenient = false;
+    recover_world(&world, &result);
+    assert_int_equal(flags_of(&world, "/opt/acme/file"), ENTRY_IMMUTABLE);
+    assert_int_equal(held_with(&world, ENTRY_IMMUTABLE), 2);
+    assert_int_equal(held_with(&world, ENTRY_APPEND), 1);
+    remove_world(&world);
 }
 
 /* Where they can never be set again, that is written down, and no later case is about it. */
@@ -423,6 +481,7 @@ int main(void)
         cmocka_unit_test(a_restore_cut_anywhere_sets_them_again),
         cmocka_unit_test(a_product_that_is_locked_whole_is_put_back),
         cmocka_unit_test(refused_once_more_they_are_not_forgotten),
+        cmocka_unit_test(owed_flags_go_with_the_file),
         cmocka_unit_test(never_set_again_they_trouble_no_other_case),
         cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
         cmocka_unit_test(with_nothing_else_the_case_has_failed),
