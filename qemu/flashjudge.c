@@ -292,12 +292,14 @@ static int control_make(const struct flash_log *log, const char *dir, const char
 }
 
 /*
- * The firmware was silent in `boot`, after a cut in its own collection. That is its own affair
- * where it is so without the stage as well, however long it is waited for. 1, or -errno.
+ * The firmware was silent in `boot`, the first or second after a cut in its own collection. That is
+ * its own affair where it is so in the same boot without the stage, however long it is waited for.
+ * 1, or -errno.
  */
-static int judge_firmware(const struct flash_log *log, const char *dir,
+static int judge_firmware(const struct flash_log *log, const char *dir, unsigned boots,
                           const struct small_boot *boot, struct flash_verdict *verdict)
 {
+    const char *which = boots == 1 ? "the boot after the cut" : "the second boot";
     TEXT_AUTO control = text_format("%s/control", dir);
     TEXT_AUTO reason = NULL;
     struct small_boot alone = {0};
@@ -306,18 +308,23 @@ static int judge_firmware(const struct flash_log *log, const char *dir,
     if (error < 0)
         text_replace(&verdict->detail, text_format("%s: no machine: %s", control,
                                                    reason != NULL ? reason : strerror(-error)));
+    for (unsigned i = 1; error == 0 && i < boots; i++) {
+        error = boot_here(control, CONTROL_PATIENCE, &alone, verdict);
+        if (error == 0 && (!alone.started || !alone.off))
+            return fail(verdict, text_format("%s %s in the firmware, which without the stage %s "
+                                             "before that one",
+                                             which, boot->end, alone.end));
+    }
     if (error == 0)
         error = boot_here(control, CONTROL_PATIENCE, &alone, verdict);
     if (error < 0)
         return error;
     if (!alone.hangs || alone.firmware || alone.started)
-        return fail(verdict, text_format("the boot after the cut %s in the firmware, which "
-                                         "without the stage %s",
+        return fail(verdict, text_format("%s %s in the firmware, which without the stage %s", which,
                                          boot->end, alone.end));
     verdict->result = FLASH_FIRMWARE;
-    text_replace(&verdict->detail, text_format("the boot after the cut: the firmware %s; without "
-                                               "the stage it %s",
-                                               boot->end, alone.end));
+    text_replace(&verdict->detail, text_format("%s: the firmware %s; without the stage it %s",
+                                               which, boot->end, alone.end));
     return 1;
 }
 
@@ -343,7 +350,7 @@ static int judge_first(const struct flash_log *log, const char *dir, struct fact
     if (settled == 0)
         settled = boot_here(dir, 1, &boot, verdict);
     if (settled == 0 && is_firmware(log, &boot))
-        settled = judge_firmware(log, dir, &boot, verdict);
+        settled = judge_firmware(log, dir, 1, &boot, verdict);
     if (settled == 0)
         settled = judge_boot(&boot, "the boot after the cut", verdict);
     if (settled != 0)
@@ -369,6 +376,8 @@ static int judge_second(const struct flash_log *log, const char *dir, struct fac
 
     due_find(&facts->stored, &expected);
     settled = boot_here(dir, 1, &boot, verdict);
+    if (settled == 0 && is_firmware(log, &boot))
+        settled = judge_firmware(log, dir, 2, &boot, verdict);
     if (settled == 0)
         settled = judge_boot(&boot, "the second boot", verdict);
     if (settled == 0 && verdict->hidden)
