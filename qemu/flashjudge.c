@@ -414,6 +414,20 @@ static int judge_gone(const char *dir, bool order_was_new, struct flash_verdict 
                                      slots != NULL ? ", slot files" : ""));
 }
 
+/* A boot of the next loader that finds no ticket; `whose` says of which stage one would be. */
+static int judge_without_ticket(const char *dir, const char *which, const char *whose,
+                                struct flash_verdict *verdict)
+{
+    struct small_boot boot;
+    int settled = boot_here(dir, 1, &boot, verdict);
+
+    if (settled == 0)
+        settled = judge_start(&boot, which, verdict);
+    if (settled == 0 && boot.ticket)
+        settled = fail(verdict, text_format("%s has a ticket of %s", which, whose));
+    return settled;
+}
+
 static int judge_retired(const struct flash_log *log, const char *dir,
                          struct flash_verdict *verdict)
 {
@@ -421,20 +435,14 @@ static int judge_retired(const struct flash_log *log, const char *dir,
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     bool orders = strcmp(log->flash_case->variable, "BootOrder") == 0;
     bool entries = strcmp(log->flash_case->variable, "Boot0010") == 0;
-    struct small_boot boot;
     struct facts cut;
     int settled;
 
     facts_read(&cut, log, vars, disk);
     settled = judge_store(log, &cut, verdict);
     for (int i = 0; settled == 0 && i < 2; i++) {
-        const char *which = i == 0 ? "the boot after the cut" : "the second boot";
-
-        settled = boot_here(dir, 1, &boot, verdict);
-        if (settled == 0)
-            settled = judge_start(&boot, which, verdict);
-        if (settled == 0 && boot.ticket)
-            settled = fail(verdict, text_format("%s has a ticket of a stage that retires", which));
+        settled = judge_without_ticket(dir, i == 0 ? "the boot after the cut" : "the second boot",
+                                       "a stage that retires", verdict);
         if (settled == 0)
             settled = judge_gone(dir, entries || (orders && cut.updated_is_new), verdict);
     }
@@ -463,30 +471,21 @@ static bool esp_file_is_same(const char *disk, const char *other, const char *pa
 }
 
 /* Without the stage: nothing names it, and what is stored stays. */
-static int judge_passed_by(const struct flash_log *log, const char *dir,
+static int judge_passed_by(const struct flash_log *log, const char *dir, const struct facts *cut,
                            struct flash_verdict *verdict)
 {
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     TEXT_AUTO former = text_format("%s/after.raw", log->dir);
-    struct small_boot boot = {0};
-    struct facts before, after;
-    int settled = 0;
+    struct facts after;
+    int settled = judge_store(log, cut, verdict);
 
-    facts_read(&before, log, vars, disk);
-    for (int i = 0; settled == 0 && i < 2; i++) {
-        const char *which = i == 0 ? "the boot after the cut" : "the second boot";
-
-        settled = boot_here(dir, 1, &boot, verdict);
-        if (settled == 0)
-            settled = judge_start(&boot, which, verdict);
-        if (settled == 0 && boot.ticket)
-            settled =
-                fail(verdict, text_format("%s has a ticket of a stage that nothing names", which));
-    }
+    for (int i = 0; settled == 0 && i < 2; i++)
+        settled = judge_without_ticket(dir, i == 0 ? "the boot after the cut" : "the second boot",
+                                       "a stage that nothing names", verdict);
     facts_read(&after, log, vars, disk);
-    if (settled == 0 && (!record_is_same(&before.stored.ledger, &after.stored.ledger) ||
-                         !record_is_same(&before.stored.receipt, &after.stored.receipt) ||
+    if (settled == 0 && (!record_is_same(&cut->stored.ledger, &after.stored.ledger) ||
+                         !record_is_same(&cut->stored.receipt, &after.stored.receipt) ||
                          !esp_file_is_same(disk, former, "/EFI/backstop/ledger.esp") ||
                          !esp_file_is_same(disk, former, "/EFI/backstop/receipt.esp")))
         settled = fail(verdict, text_copy("what is stored is not as it was before boots without "
@@ -507,17 +506,13 @@ static int judge_left(const struct flash_log *log, const char *dir, struct flash
     TEXT_AUTO disk = text_format("%s/disk.raw", dir);
     TEXT_AUTO vars = text_format("%s/vars.fd", dir);
     struct facts cut;
-    int settled;
 
     facts_read(&cut, log, vars, disk);
-    settled = judge_store(log, &cut, verdict);
-    if (settled != 0)
-        return settled;
     if (order && cut.updated_is_old)
         return judge_counted(log, dir, verdict);
     if (!order && cut.updated_is_new)
         return judge_retired(log, dir, verdict);
-    return judge_passed_by(log, dir, verdict);
+    return judge_passed_by(log, dir, &cut, verdict);
 }
 
 int flash_judge(const struct flash_log *log, size_t programs, const char *dir,
