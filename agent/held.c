@@ -430,6 +430,12 @@ int held_settle(const struct place *place, int yard_fd, const struct remnant *re
     return is_good_version(place, yard_fd, kept, remnant) ? remove_tree(yard_fd, kept) : 0;
 }
 
+/* Where there is no such directory any more, nothing is owed to what was in it. 0 or err. */
+static int unless_gone(int err)
+{
+    return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ? 0 : err;
+}
+
 int held_flags_again(const struct place *place, int yard_fd, const struct held *held)
 {
     char kept[HELD_NAME_SIZE];
@@ -441,7 +447,7 @@ int held_flags_again(const struct place *place, int yard_fd, const struct held *
         return io_set_flags(yard_fd, kept, held->flags);
     int fd = parent_open(place, held->path, &name);
     if (fd < 0)
-        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+        return unless_gone(fd);
     int err = inode_at(fd, name) == held->inode ? io_set_flags(fd, name, held->flags) : 0;
     close(fd);
     return err;
@@ -452,7 +458,7 @@ int held_directory_flags_again(const struct place *place, const char *path, unsi
     const char *name;
     int fd = parent_open(place, path, &name);
     if (fd < 0)
-        return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : fd;
+        return unless_gone(fd);
     int err = io_set_flags(fd, ".", flags);
     close(fd);
     return err;

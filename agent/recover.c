@@ -201,15 +201,16 @@ static void settle(struct recovery *recovery)
     bool same_case = recovery->intents.owed_case == recovery->ticket->case_number;
     for (size_t i = 0; i < recovery->intents.count; i++) {
         struct intended *item = &recovery->intents.items[i];
-        bool owed = !item->pending && item->owed && same_case;
-        if (!item->pending && !owed)
+        int err = 0;
+        if (item->pending)
+            err = settle_one(recovery, item);
+        else if (item->owed && same_case)
+            item->lock_error = lock_owed(recovery, item);
+        else
             continue;
-        int err = owed ? 0 : settle_one(recovery, item);
         if (err < 0)
             diag_report(recovery->diag, DIAG_WARNING, "%s: what a cut left of %u/%u stays: %s",
                         item->path, item->case_number, item->id, strerror(-err));
-        if (owed)
-            item->lock_error = lock_owed(recovery, item);
         if (item->lock_error)
             diag_report(recovery->diag, DIAG_WARNING,
                         "%s: its attributes i and a (chattr) cannot be set again: %s", item->path,

@@ -84,7 +84,6 @@ static size_t length_at(struct json_object *record, const char *key)
 
 static void note_done(struct status_case *last, struct json_object *record)
 {
-
     last->moved += (size_t)journal_number(record, "moved");
     last->put_back += (size_t)journal_number(record, "put-back");
     last->taken_out += (size_t)journal_number(record, "taken-out");
