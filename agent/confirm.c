@@ -17,16 +17,6 @@
 #include "unmounted.h"
 #include "vars.h"
 
-static void read_cmdline(struct confirm *confirm)
-{
-    int fd = place_openat(confirm->place, "/proc/cmdline", O_RDONLY, 0, true);
-    ssize_t size = fd < 0 ? -1 : read(fd, confirm->cmdline, sizeof confirm->cmdline - 1);
-
-    confirm->cmdline[size > 0 ? size : 0] = '\0';
-    if (fd >= 0)
-        close(fd);
-}
-
 void confirm_open(struct confirm *confirm, const struct place *place, const char *run_dir,
                   struct diag *diag)
 {
@@ -34,7 +24,6 @@ void confirm_open(struct confirm *confirm, const struct place *place, const char
         .place = place, .run_dir = run_dir, .diag = diag, .write_receipt = vars_write_receipt};
     config_load(place, &confirm->policy, diag);
     this_boot_probe(run_dir, &confirm->boot);
-    read_cmdline(confirm);
 }
 
 bool confirm_needs_checks(const struct this_boot *boot)
@@ -47,7 +36,7 @@ static bool may_promote(const struct confirm *confirm)
 {
     switch (confirm->boot.mode) {
     case MODE_NORMAL:
-        return !cmdline_leaves_out(confirm->place, confirm->cmdline, confirm->diag);
+        return !cmdline_leaves_out(confirm->place, confirm->diag);
     case MODE_SAFE:
     case MODE_MINIMAL:
     case MODE_HOLD:
@@ -410,12 +399,10 @@ static void end_case(struct confirm *confirm)
 
 static void report_left_out(const struct confirm *confirm)
 {
-    diag_report(
-        confirm->diag, DIAG_WARNING,
-        "the kernel command line keeps units or drivers from starting: this boot may be good, but "
-        "does not prove the files that it did not use, and makes no good generation. A "
-        "driver that no set names or holds may be kept away for good: where GRUB_CMDLINE_LINUX in "
-        "/etc/default/grub does so (man backstop, good)");
+    diag_report(confirm->diag, DIAG_WARNING,
+                "the kernel command line keeps something from starting: this boot may be good, but "
+                "does not prove the files that it did not use, and makes no good generation "
+                "(man backstop, good)");
 }
 
 bool confirm_boot_proves(const struct place *place, const char *run_dir, struct diag *diag)
@@ -423,7 +410,6 @@ bool confirm_boot_proves(const struct place *place, const char *run_dir, struct 
     struct confirm confirm = {.place = place, .run_dir = run_dir, .diag = diag};
 
     this_boot_probe(run_dir, &confirm.boot);
-    read_cmdline(&confirm);
     if (may_promote(&confirm))
         return true;
     if (confirm.boot.mode == MODE_NORMAL)

@@ -17,7 +17,6 @@ struct confirm {
     const char *run_dir;
     struct policy policy;
     struct this_boot boot;
-    char cmdline[4096]; /* of the kernel */
     struct diag *diag;
     struct good_result taken; /* by confirm_good(); generation 0: none */
     bool case_ended;          /* by confirm_good() */
@@ -62,7 +61,7 @@ bool confirm_needs_checks(const struct this_boot *boot);
 bool confirm_returns(const struct confirm *confirm);
 /*
  * True if this boot may make a good generation; why not is reported. Safe mode proves less, and so
- * does a kernel command line that keeps units or drivers from starting (leftout.h). Whoever takes a
+ * does a kernel command line that keeps something from starting (leftout.h). Whoever takes a
  * generation asks it, at whatever time in the boot: only a person who vouches for all that stands
  * need not.
  */

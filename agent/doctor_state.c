@@ -11,6 +11,7 @@
 #include "doctor.h"
 #include "good.h"
 #include "journal.h"
+#include "leftout.h"
 #include "sets.h"
 
 static void check_directory(const struct doctor *doctor, struct findings *findings)
@@ -63,6 +64,15 @@ static void check_generations(const struct doctor *doctor, struct findings *find
         inventory_free(&good);
     }
     free(numbers);
+}
+
+static void check_command_line(const struct doctor *doctor, struct findings *findings)
+{
+    if (doctor->running && cmdline_leaves_out(doctor->place, NULL))
+        finding_add(findings, "command-line", FINDING_WARNING,
+                    "start without it, or have it at every start; else backstop good take --now",
+                    "the kernel command line keeps something from starting (man backstop, good): "
+                    "this boot makes no good generation");
 }
 
 /* The part of a glob before its first wildcard's name: a directory or file that may exist. */
@@ -220,6 +230,7 @@ void doctor_check_state(const struct doctor *doctor, struct findings *findings)
 {
     check_directory(doctor, findings);
     check_generations(doctor, findings);
+    check_command_line(doctor, findings);
     check_sets(doctor, findings);
     check_journal(doctor, findings);
 }

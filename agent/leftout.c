@@ -10,213 +10,333 @@
 #include "leftout.h"
 #include "masks.h"
 
-#define BLANKS " \t\n"
-#define SETTINGS_MAX (1024u * 1024)
+#define BLANKS " \t\r\n"
+#define CONFIGURATION_MAX (1024u * 1024)
 
-/* What a command line keeps from starting. */
+/* ---- words ---- */
+
+/*
+ * The next word with its quotes taken off, in place; NULL: there is none. As the kernel reads it
+ * (double quotes alone), or as GRUB's scripts do.
+ */
+static char *next_word(char **rest, bool script)
+{
+    char *from = *rest + strspn(*rest, BLANKS), *word = from, *to = from, quote = '\0';
+    if (!*from)
+        return NULL;
+    for (; *from && (quote || !strchr(BLANKS, *from)); from++) {
+        if (*from == quote)
+            quote = '\0';
+        else if (!quote && (*from == '"' || (script && *from == '\'')))
+            quote = *from;
+        else {
+            from += script && *from == '\\' && quote != '\'' && from[1];
+            *to++ = *from;
+        }
+    }
+    *rest = *from ? from + 1 : from;
+    *to = '\0';
+    return word;
+}
+
+/* 0 or -ENOMEM. */
+static int add_word(struct strings *words, const char *word)
+{
+    char **items = realloc(words->items, (words->count + 1) * sizeof *items);
+    if (!items)
+        return -ENOMEM;
+    words->items = items;
+    items[words->count] = strdup(word);
+    return items[words->count] ? (words->count++, 0) : -ENOMEM;
+}
+
+/* 0 or -ENOMEM. */
+static int add_words(struct strings *words, char *line, bool script)
+{
+    int err = 0;
+    for (char *word; err == 0 && (word = next_word(&line, script));)
+        err = add_word(words, word);
+    return err;
+}
+
+static bool all_among(const struct strings *wanted, const struct strings *words)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < words->count && !found; k++)
+            found = strcmp(wanted->items[i], words->items[k]) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* ---- what they keep away ---- */
+
 struct kept_away {
-    struct strings drivers, initcalls;
-    bool other; /* units, or what cannot be looked for elsewhere */
+    struct strings words;              /* that keep something away, whatever it is */
+    struct strings drivers, initcalls; /* their names */
+    bool other;                        /* units, or what is no name of either */
 };
 
-static void kept_away_free(struct kept_away *kept)
-{
-    masks_free(&kept->drivers);
-    masks_free(&kept->initcalls);
-}
+enum keeps { KEEPS_DRIVERS, KEEPS_INITCALLS, KEEPS_UNITS, KEEPS_A_KIND };
+
+/* kernel-parameters.txt, modprobe(8), dracut.cmdline(7), initramfs-tools(7),
+ * systemd-debug-generator(8). Behind '=' is a list of names. */
+static const struct {
+    const char *word;
+    enum keeps keeps;
+} keepers[] = {
+    {"module_blacklist=", KEEPS_DRIVERS},     {"modprobe.blacklist=", KEEPS_DRIVERS},
+    {"rd.driver.blacklist=", KEEPS_DRIVERS},  {"blacklist=", KEEPS_DRIVERS},
+    {"initcall_blacklist=", KEEPS_INITCALLS}, {"systemd.mask=", KEEPS_UNITS},
+    {"rd.systemd.mask=", KEEPS_UNITS},        {"nomodeset", KEEPS_A_KIND},
+    {"dis_ucode_ldr", KEEPS_A_KIND},
+};
 
 static char underscore(char c)
 {
     return c == '-' ? '_' : c;
 }
 
-/* What is behind the first of `keys` that the word begins with, or NULL; '-' and '_' are one. */
-static const char *value_of(const char *word, const char *const *keys)
+/* What is behind `key` where the word begins with it (and is no longer, where that has no '='), or
+ * NULL; '-' and '_' are one. */
+static char *value_of(char *word, const char *key)
 {
-    for (; *keys; keys++) {
-        size_t i = 0;
-        while ((*keys)[i] && underscore(word[i]) == underscore((*keys)[i]))
-            i++;
-        if (!(*keys)[i])
-            return word + i;
-    }
-    return NULL;
+    size_t i = 0;
+    for (; key[i]; i++)
+        if (underscore(word[i]) != underscore(key[i]))
+            return NULL;
+    return key[i - 1] == '=' || !word[i] ? word + i : NULL;
 }
 
-/* Comma-separated names up to the word's end; *other: there was what is no name. 0 or -ENOMEM. */
-static int add_list(struct strings *names, const char *list, bool *other)
+/* Comma-separated names; *other: there was what is no name. 0 or -ENOMEM. */
+static int add_names(struct strings *names, char *list, bool *other)
 {
-    size_t length = strcspn(list, BLANKS);
-    char *copy = strndup(list, length), *rest = NULL;
-    int err = copy ? 0 : -ENOMEM;
-    for (char *name = copy ? strtok_r(copy, ",\"", &rest) : NULL; err == 0 && name;
-         name = strtok_r(NULL, ",\"", &rest)) {
+    char *rest = NULL;
+    int err = 0;
+    for (char *name = strtok_r(list, ",", &rest); err == 0 && name;
+         name = strtok_r(NULL, ",", &rest)) {
         err = masks_add(names, name);
         *other = *other || err == -EINVAL;
         err = err == -EINVAL ? 0 : err;
     }
-    free(copy);
     return err;
 }
 
-/* Adds what the words say. 0 or -ENOMEM. */
-static int read_words(const char *words, struct kept_away *kept)
+static int add_what(struct kept_away *kept, enum keeps keeps, char *list)
 {
-    static const char *const driver_keys[] = {
-        "module_blacklist=", "modprobe.blacklist=", "rd.driver.blacklist=", NULL};
-    static const char *const initcall_keys[] = {"initcall_blacklist=", NULL};
-    static const char *const unit_keys[] = {"systemd.mask=", "rd.systemd.mask=", NULL};
-    int err = 0;
-    for (const char *word = words; err == 0 && *word; word += strcspn(word, BLANKS)) {
-        word += strspn(word, BLANKS "\""); /* a whole word may be quoted */
-        const char *drivers = value_of(word, driver_keys);
-        const char *initcalls = value_of(word, initcall_keys);
-        if (drivers)
-            err = add_list(&kept->drivers, drivers, &kept->other);
-        else if (initcalls)
-            err = add_list(&kept->initcalls, initcalls, &kept->other);
-        kept->other = kept->other || value_of(word, unit_keys);
+    switch (keeps) {
+    case KEEPS_DRIVERS:
+        return add_names(&kept->drivers, list, &kept->other);
+    case KEEPS_INITCALLS:
+        return add_names(&kept->initcalls, list, &kept->other);
+    case KEEPS_UNITS:
+        kept->other = true;
+        return 0;
+    case KEEPS_A_KIND:
+        return 0;
     }
-    return err;
+    return 0;
 }
 
-/* ---- at every start ---- */
-
-/* Without the comment, the quotes and what they are escaped with, as a shell would have it. */
-static void unquote(char *line)
+static int look_at_word(struct kept_away *kept, char *word)
 {
-    char quote = '\0', before = ' ', *to = line;
-    for (char *c = line; *c && !(*c == '#' && !quote && strchr(BLANKS, before)); c++) {
-        before = *c;
-        if (*c == quote)
-            quote = '\0';
-        else if (!quote && (*c == '"' || *c == '\''))
-            quote = *c;
-        else if (*c != '"' && *c != '\'' && *c != '\\')
-            *to++ = *c;
+    for (size_t i = 0; i < sizeof keepers / sizeof *keepers; i++) {
+        char *list = value_of(word, keepers[i].word);
+        if (list) {
+            int err = add_word(&kept->words, word);
+            return err < 0 ? err : add_what(kept, keepers[i].keeps, list);
+        }
     }
-    *to = '\0';
+    return 0;
 }
 
-/* What a line of a shell's assignments adds to the command line of every start, or NULL. */
-static const char *grub_words(char *line)
+static void kept_away_free(struct kept_away *kept)
 {
-    static const char *const keys[] = {"GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX", NULL};
-    unquote(line);
-    const char *rest = value_of(line + strspn(line, BLANKS), keys);
-    if (rest && *rest == '+')
-        rest++;
-    return rest && *rest == '=' ? rest + 1 : NULL;
+    masks_free(&kept->words);
+    masks_free(&kept->drivers);
+    masks_free(&kept->initcalls);
 }
 
-static const char *kernel_words(char *line)
+/* ---- the boot loader's configuration ---- */
+
+/* Where its words lie in one file. */
+struct grammar {
+    char *(*words_of)(char *line, const char *image); /* NULL: none in this line */
+    bool script, first; /* as next_word(); only the first line that has any */
+};
+
+static char *grub_words(char *line, const char *image)
 {
+    const char *command = next_word(&line, true);
+    bool starts = command && (strcmp(command, "linux") == 0 || strcmp(command, "linuxefi") == 0);
+    const char *kernel = starts ? next_word(&line, true) : NULL;
+    return kernel && strcmp(kernel, image) == 0 ? line : NULL;
+}
+
+/* The Boot Loader Specification's, type 1. */
+static char *entry_words(char *line, const char *image)
+{
+    const char *key = next_word(&line, false);
+    (void)image;
+    return key && strcmp(key, "options") == 0 ? line : NULL;
+}
+
+static char *plain_words(char *line, const char *image)
+{
+    (void)image;
     return *line == '#' ? NULL : line;
 }
 
-/* The words of one file, which may be absent. 0 or -ENOMEM: what else cannot be read gives none. */
-static int read_settings(int dir_fd, const char *name, const char *(*words_of)(char *line),
-                         struct kept_away *kept)
+static const struct grammar grub = {grub_words, .script = true, .first = true};
+static const struct grammar entry = {entry_words, .script = false, .first = false};
+static const struct grammar plain = {plain_words, .script = false, .first = false};
+
+/* 1: the words of a file; 0: it has none, or cannot be read; -ENOMEM. */
+static int read_words(int dir_fd, const char *name, const struct grammar *grammar,
+                      const char *image, struct strings *words)
 {
     char *text = NULL, *rest = NULL;
     size_t size;
-    int err = io_read_all(dir_fd, name, SETTINGS_MAX, &text, &size);
+    int err = io_read_all(dir_fd, name, CONFIGURATION_MAX, &text, &size), found = 0;
     if (err < 0)
         return err == -ENOMEM ? err : 0;
-    for (char *line = strtok_r(text, "\n", &rest); err == 0 && line;
+    for (char *line = strtok_r(text, "\n", &rest); err == 0 && line && !(found && grammar->first);
          line = strtok_r(NULL, "\n", &rest)) {
-        const char *words = words_of(line);
-        if (words)
-            err = read_words(words, kept);
+        char *behind = grammar->words_of(line, image);
+        err = behind ? add_words(words, behind, grammar->script) : 0;
+        found = found || behind;
     }
     free(text);
-    return err;
+    return err < 0 ? err : found;
 }
 
-static bool is_grub_part(const char *name)
+/* As read_words(): 1 where the file has words and all of `wanted` among them. *seen: it has any. */
+static int file_has(int dir_fd, const char *name, const struct grammar *grammar, const char *image,
+                    const struct strings *wanted, bool *seen)
+{
+    struct strings words = {0};
+    int found = read_words(dir_fd, name, grammar, image, &words);
+    *seen = *seen || found != 0;
+    if (found > 0)
+        found = all_among(wanted, &words);
+    masks_free(&words);
+    return found;
+}
+
+static bool one_has(const struct place *place, const char *directory, const char *name,
+                    const struct grammar *grammar, const char *image, const struct strings *wanted,
+                    bool *seen)
+{
+    int fd = place_openat(place, directory, O_RDONLY | O_DIRECTORY, 0, true);
+    bool has = fd >= 0 && file_has(fd, name, grammar, image, wanted, seen) > 0;
+    if (fd >= 0)
+        close(fd);
+    return has;
+}
+
+static bool is_entry(const char *name)
 {
     size_t size = strlen(name);
-    return *name != '.' && size > 4 && strcmp(name + size - 4, ".cfg") == 0;
+    return *name != '.' && size > 5 && strcmp(name + size - 5, ".conf") == 0;
 }
 
-static int read_grub_parts(const struct place *place, struct kept_away *kept)
+/* True unless an entry with options lacks one of `wanted`. */
+static bool all_entries_have(const struct place *place, const char *directory,
+                             const struct strings *wanted, bool *seen)
 {
-    int fd = place_openat(place, "/etc/default/grub.d", O_RDONLY | O_DIRECTORY, 0, true), err = 0;
+    int fd = place_openat(place, directory, O_RDONLY | O_DIRECTORY, 0, true);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *found;
+    bool have = true;
     if (!dir) {
         if (fd >= 0)
             close(fd);
-        return 0;
+        return true;
     }
-    while (err == 0 && (found = readdir(dir)))
-        if (is_grub_part(found->d_name))
-            err = read_settings(fd, found->d_name, grub_words, kept);
+    for (struct dirent *found; have && (found = readdir(dir));) {
+        bool options = false;
+        if (is_entry(found->d_name))
+            have = file_has(fd, found->d_name, &entry, "", wanted, &options) > 0 || !options;
+        *seen = *seen || options;
+    }
     closedir(dir);
-    return err;
+    return have;
 }
 
-static int read_one(const struct place *place, const char *directory, const char *name,
-                    const char *(*words_of)(char *line), struct kept_away *kept)
+/* Without GRUB. */
+static bool entries_have(const struct place *place, const struct strings *wanted)
 {
-    int fd = place_openat(place, directory, O_RDONLY | O_DIRECTORY, 0, true);
-    int err = fd < 0 ? 0 : read_settings(fd, name, words_of, kept);
-    if (fd >= 0)
-        close(fd);
-    return err;
-}
-
-/* What the machine's own settings keep away at every start. 0 or -ENOMEM. */
-static int read_always(const struct place *place, struct kept_away *kept)
-{
-    int err = read_one(place, "/etc/default", "grub", grub_words, kept);
-    if (err == 0)
-        err = read_grub_parts(place, kept);
-    if (err == 0)
-        err = read_one(place, "/etc/kernel", "cmdline", kernel_words, kept);
-    return err;
+    static const char *const directories[] = {"/boot/loader/entries", "/boot/efi/loader/entries",
+                                              "/efi/loader/entries"};
+    static const char *const whole[] = {"/etc/kernel", "/usr/lib/kernel"};
+    bool seen = false, have = true;
+    for (size_t i = 0; i < sizeof directories / sizeof *directories && have; i++)
+        have = all_entries_have(place, directories[i], wanted, &seen);
+    for (size_t i = 0; i < sizeof whole / sizeof *whole && !seen; i++)
+        have = one_has(place, whole[i], "cmdline", &plain, "", wanted, &seen);
+    return have;
 }
 
 /* ---- what counts ---- */
 
-static bool all_held(const struct strings *names, const struct strings *wanted)
+static bool is_configured(const struct place *place, const char *image,
+                          const struct strings *wanted)
 {
-    for (size_t i = 0; i < wanted->count; i++)
-        if (!masks_hold(names, wanted->items[i]))
-            return false;
-    return true;
+    bool seen = false;
+    return image ? one_has(place, "/boot/grub", "grub.cfg", &grub, image, wanted, &seen)
+                 : entries_have(place, wanted);
 }
 
-static bool is_always_so(const struct place *place, const struct kept_away *kept)
+static bool is_called_like(const char *initcall, const struct strings *drivers)
 {
-    struct kept_away always = {0};
-    bool so = read_always(place, &always) == 0 && all_held(&always.drivers, &kept->drivers) &&
-              all_held(&always.initcalls, &kept->initcalls);
-    kept_away_free(&always);
-    return so;
+    for (size_t i = 0; i < drivers->count; i++)
+        if (strncmp(initcall, drivers->items[i], strlen(drivers->items[i])) == 0)
+            return true;
+    return false;
 }
 
-static bool sets_use_one_of(const struct place *place, const struct strings *drivers,
-                            struct diag *diag)
+static bool sets_use(const struct place *place, const struct kept_away *kept, struct diag *diag)
 {
     struct sets sets;
     struct strings used = {0};
     if (sets_load(place, &sets, diag) < 0)
         return true;
     bool uses = drivers_of_all(place, &sets, &used, diag) < 0;
-    for (size_t i = 0; i < drivers->count && !uses; i++)
-        uses = masks_hold(&used, drivers->items[i]);
+    for (size_t i = 0; i < kept->drivers.count && !uses; i++)
+        uses = masks_hold(&used, kept->drivers.items[i]);
+    for (size_t i = 0; i < kept->initcalls.count && !uses; i++)
+        uses = is_called_like(kept->initcalls.items[i], &used);
     masks_free(&used);
     sets_free(&sets);
     return uses;
 }
 
-bool cmdline_leaves_out(const struct place *place, const char *cmdline, struct diag *diag)
+/* 0 or -ENOMEM. *image: what GRUB has started by its own account, within the text, or NULL. */
+static int look_at(char *cmdline, struct kept_away *kept, const char **image)
+{
+    int err = 0;
+    for (char *word; err == 0 && (word = next_word(&cmdline, false));) {
+        if (strncmp(word, "BOOT_IMAGE=", 11) == 0)
+            *image = word + 11;
+        err = look_at_word(kept, word);
+    }
+    return err;
+}
+
+bool cmdline_leaves_out(const struct place *place, struct diag *diag)
 {
     struct kept_away kept = {0};
-    bool out = read_words(cmdline, &kept) < 0 || kept.other;
-    if (!out && kept.drivers.count + kept.initcalls.count > 0)
-        out = !is_always_so(place, &kept) || sets_use_one_of(place, &kept.drivers, diag);
+    const char *image = NULL;
+    char cmdline[4096]; /* COMMAND_LINE_SIZE is 2048 on x86 */
+    int fd = place_openat(place, "/proc/cmdline", O_RDONLY, 0, true);
+    ssize_t size = fd < 0 ? -1 : read(fd, cmdline, sizeof cmdline - 1);
+    if (fd >= 0)
+        close(fd);
+    cmdline[size > 0 ? size : 0] = '\0';
+    bool out = look_at(cmdline, &kept, &image) < 0 || kept.other;
+    if (!out && kept.words.count > 0)
+        out = !is_configured(place, image, &kept.words) || sets_use(place, &kept, diag);
     kept_away_free(&kept);
     return out;
 }

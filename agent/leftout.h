@@ -8,15 +8,21 @@
 #include "place.h"
 
 /*
- * True if a word of the command line keeps units from starting, or a driver, or an initcall. A
- * driver does not count where it is nothing to the sets (none names or holds it) and is kept away
- * at every start, as nouveau is beside another driver of the card: /etc/default/grub,
- * /etc/default/grub.d/ *.cfg or /etc/kernel/cmdline have it, each assignment on a line of its own.
- * Likewise an initcall. What was typed for this start alone counts whatever it is: it may be the
+ * True if a word of /proc/cmdline keeps from starting what would otherwise have been proven: units,
+ * drivers, initcalls, all graphics drivers (nomodeset), new microcode (dis_ucode_ldr).
+ *
+ * A word does not count that stands, the same, in the boot loader's configuration, and so is there
+ * at every start; unless it keeps units away, or a driver that a set names or holds, or an initcall
+ * called like one. The configuration is the first line of /boot/grub/grub.cfg that starts this
+ * kernel, where the command line says that GRUB did (BOOT_IMAGE=); else all entries of
+ * loader/entries on the ESP or /boot; without any, /etc/kernel/cmdline, or else
+ * /usr/lib/kernel/cmdline. What was typed for this start alone counts whatever it is: it may be the
  * driver that a faulty file crashes. What a person has made the machine's own setting is how it is
- * used from now on. True as well where the sets' drivers cannot be listed. cmdline: of
- * /proc/cmdline.
+ * used from now on.
+ *
+ * True as well where memory runs out, or the sets' drivers cannot be listed. False where the
+ * command line cannot be read.
  */
-bool cmdline_leaves_out(const struct place *place, const char *cmdline, struct diag *diag);
+bool cmdline_leaves_out(const struct place *place, struct diag *diag);
 
 #endif

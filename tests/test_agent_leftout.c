@@ -1,0 +1,249 @@
+/*
+ * What a kernel command line keeps from starting: words, and the boot loader's configuration that
+ * may have them at every start.
+ */
+#include "check.h"
+#include "leftout.h"
+#include "world.h"
+
+#define GRUB_CFG "/boot/grub/grub.cfg"
+#define STARTED "BOOT_IMAGE=/vmlinuz-6.1 root=/dev/vda2 ro "
+#define LINE "\tlinux\t/vmlinuz-6.1 root=/dev/vda2 ro "
+
+struct row {
+    const char *name, *cmdline;
+    bool out;
+    struct file {
+        const char *path, *text;
+    } files[2];
+};
+
+static void with_directories(const struct world *world, const char *path)
+{
+    char *parent = strdup(path);
+
+    *strrchr(parent, '/') = '\0';
+    world_dirs(world, parent);
+    free(parent);
+}
+
+static bool leaves_out(const struct row *row)
+{
+    struct world world;
+    struct place place;
+    bool out;
+
+    world_make(&world);
+    world_dirs(&world, "/proc");
+    world_dirs(&world, "/usr/lib/backstop/sets.d");
+    world_dirs(&world, "/opt/acme");
+    world_dirs(&world, "/opt/kmod");
+    world_file(&world, "/usr/lib/backstop/sets.d/acme.conf",
+               "[set]\nclass=content\npath=/opt/acme/**\ndriver=acme-sensor\n", 0644);
+    world_file(&world, "/usr/lib/backstop/sets.d/kmod.conf",
+               "[set]\nclass=driver\npath=/opt/kmod/*\n", 0644);
+    world_file(&world, "/opt/kmod/acme-filter.ko.xz", "", 0644);
+    world_file(&world, "/opt/acme/acme_pinned_3.ko", "", 0644);
+    if (row->cmdline)
+        world_file(&world, "/proc/cmdline", row->cmdline, 0444);
+    for (size_t i = 0; i < 2 && row->files[i].path; i++) {
+        with_directories(&world, row->files[i].path);
+        world_file(&world, row->files[i].path, row->files[i].text, 0600);
+    }
+    assert_int_equal(place_open(&place, world.root), 0);
+    out = cmdline_leaves_out(&place, NULL);
+    place_close(&place);
+    world_remove(&world);
+    return out;
+}
+
+static void judge(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        print_message("  %s\n", rows[i].name);
+        assert_int_equal(leaves_out(&rows[i]), rows[i].out);
+    }
+}
+
+static void words_that_keep_something_away(void **state)
+{
+    static const struct row rows[] = {
+        {"plain", STARTED "quiet\n", false, {{0}}},
+        {"no command line", "", false, {{0}}},
+        {"none that can be read", NULL, false, {{0}}},
+        {"the kernel's own", "ro module_blacklist=acme_sensor quiet\n", true, {{0}}},
+        {"modprobe's, first", "modprobe.blacklist=acme_sensor\n", true, {{0}}},
+        {"dracut's", "rd.driver.blacklist=acme_sensor\n", true, {{0}}},
+        {"initramfs-tools'", "blacklist=acme_sensor\n", true, {{0}}},
+        {"what no set knows, for this start", "ro modprobe.blacklist=nouveau\n", true, {{0}}},
+        {"among others", "modprobe.blacklist=nouveau,acme-sensor\n", true, {{0}}},
+        {"quoted", "\"module_blacklist=acme_sensor\" quiet\n", true, {{0}}},
+        {"its value quoted", "module_blacklist=\"acme_sensor\"\n", true, {{0}}},
+        {"with a dash", "module-blacklist=acme_sensor\n", true, {{0}}},
+        {"a masked unit", "systemd.mask=acme.service\n", true, {{0}}},
+        {"one in the initramfs", "rd.systemd.mask=acme.service\n", true, {{0}}},
+        {"an initcall", "initcall_blacklist=sysfb_init\n", true, {{0}}},
+        {"all graphics drivers", "quiet nomodeset\n", true, {{0}}},
+        {"new microcode", "dis_ucode_ldr quiet\n", true, {{0}}},
+        {"within another word", "acme.module_blacklist=x quiet\n", false, {{0}}},
+        {"within a quoted one", "dyndbg=\"file x modprobe.blacklist=y\"\n", false, {{0}}},
+        {"one that is longer", "nomodesetting dis_ucode_ldr=0\n", false, {{0}}},
+    };
+
+    (void)state;
+    judge(rows, sizeof rows / sizeof rows[0]);
+}
+
+static void words_of_every_start(void **state)
+{
+    static const struct row rows[] = {
+        {"GRUB's",
+         STARTED "modprobe.blacklist=nouveau,nvidiafb quiet\n",
+         false,
+         {{GRUB_CFG,
+           "menuentry 'Debian' {\n" LINE "quiet modprobe.blacklist=nouveau,nvidiafb\n}\n"}}},
+        {"its settings alone, not yet made into a menu",
+         STARTED "modprobe.blacklist=nouveau\n",
+         true,
+         {{GRUB_CFG, LINE "quiet\n"},
+          {"/etc/default/grub", "GRUB_CMDLINE_LINUX=modprobe.blacklist=nouveau\n"}}},
+        {"quoted as a script has it",
+         STARTED "modprobe.blacklist=nouveau\n",
+         false,
+         {{GRUB_CFG, LINE "'modprobe.blacklist=nouveau' \"a=b c\"\n"}}},
+        {"escaped",
+         STARTED "modprobe.blacklist=nouveau\n",
+         false,
+         {{GRUB_CFG, LINE "a=\"x \\\"y\" modprobe.blacklist\\=nouveau\n"}}},
+        {"part of another word there",
+         STARTED "modprobe.blacklist=nouveau\n",
+         true,
+         {{GRUB_CFG, LINE "dyndbg='file x modprobe.blacklist=nouveau'\n"}}},
+        {"one of two",
+         STARTED "modprobe.blacklist=nouveau module_blacklist=amdgpu\n",
+         true,
+         {{GRUB_CFG, LINE "modprobe.blacklist=nouveau\n"}}},
+        {"one more in the list",
+         STARTED "modprobe.blacklist=nouveau,amdgpu\n",
+         true,
+         {{GRUB_CFG, LINE "modprobe.blacklist=nouveau\n"}}},
+        {"a weaker word at every start",
+         STARTED "module_blacklist=amdgpu\n",
+         true,
+         {{GRUB_CFG, LINE "rd.driver.blacklist=amdgpu\n"}}},
+        {"a spelling that the kernel does not know",
+         STARTED "module_blacklist=snd_hda\n",
+         true,
+         {{GRUB_CFG, LINE "module_blacklist=snd-hda\n"}}},
+        {"of another kernel",
+         STARTED "modprobe.blacklist=nouveau\n",
+         true,
+         {{GRUB_CFG, "\tlinux\t/vmlinuz-6.2 modprobe.blacklist=nouveau\n"}}},
+        {"not of the first entry",
+         STARTED "nomodeset\n",
+         true,
+         {{GRUB_CFG, LINE "quiet\n" LINE "single nomodeset\n"}}},
+        {"of the first entry alone",
+         STARTED "nomodeset\n",
+         false,
+         {{GRUB_CFG, "linux /vmlinuz-6.2 ro\n" LINE "nomodeset\n" LINE "single\n"}}},
+        {"in a comment", STARTED "nomodeset\n", true, {{GRUB_CFG, "#" LINE "nomodeset\n"}}},
+        {"of a variable for one start", STARTED "nomodeset\n", true, {{GRUB_CFG, LINE "$once\n"}}},
+        {"no configuration", STARTED "nomodeset\n", true, {{0}}},
+        {"another loader's, where GRUB started it",
+         STARTED "nomodeset\n",
+         true,
+         {{"/etc/kernel/cmdline", "nomodeset\n"}}},
+
+        {"an entry's",
+         "ro modprobe.blacklist=nouveau\n",
+         false,
+         {{"/boot/efi/loader/entries/a.conf",
+           "title Debian\nlinux /6.1/linux\noptions ro modprobe.blacklist=nouveau\r\n"}}},
+        {"of an entry's second line",
+         "ro nomodeset\n",
+         false,
+         {{"/efi/loader/entries/a.conf", "options ro\noptions nomodeset\n"}}},
+        {"not of every entry",
+         "ro nomodeset\n",
+         true,
+         {{"/boot/loader/entries/a.conf", "options nomodeset\n"},
+          {"/boot/loader/entries/b.conf", "options ro\n"}}},
+        {"an entry without options",
+         "ro nomodeset\n",
+         false,
+         {{"/boot/loader/entries/a.conf", "options nomodeset\n"},
+          {"/boot/loader/entries/b.conf", "efi /shellx64.efi\n"}}},
+        {"in a file that is none",
+         "ro nomodeset\n",
+         true,
+         {{"/boot/loader/entries/a.conf.bak", "options nomodeset\n"}}},
+        {"settings that no entry has yet",
+         "ro nomodeset\n",
+         true,
+         {{"/boot/loader/entries/a.conf", "options ro\n"},
+          {"/etc/kernel/cmdline", "ro nomodeset\n"}}},
+        {"a unified image's",
+         "root=/dev/vda2 nomodeset\n",
+         false,
+         {{"/etc/kernel/cmdline", "# made by hand\nroot=/dev/vda2\r\nnomodeset\r\n"}}},
+        {"in a comment there",
+         "ro nomodeset\n",
+         true,
+         {{"/etc/kernel/cmdline", "# nomodeset\nro\n"}}},
+        {"the vendor's", "nomodeset\n", false, {{"/usr/lib/kernel/cmdline", "nomodeset"}}},
+        {"the vendor's, put aside",
+         "nomodeset\n",
+         true,
+         {{"/etc/kernel/cmdline", "ro\n"}, {"/usr/lib/kernel/cmdline", "nomodeset"}}},
+    };
+
+    (void)state;
+    judge(rows, sizeof rows / sizeof rows[0]);
+}
+
+#define ALWAYS(word)                                                                               \
+    STARTED word "\n", /* out */ true,                                                             \
+    {                                                                                              \
+        {                                                                                          \
+            GRUB_CFG, LINE word "\n"                                                               \
+        }                                                                                          \
+    }
+#define EXCUSED(word)                                                                              \
+    STARTED word "\n", false,                                                                      \
+    {                                                                                              \
+        {                                                                                          \
+            GRUB_CFG, LINE word "\n"                                                               \
+        }                                                                                          \
+    }
+
+/* At every start, and yet not to be proven by a boot without it. */
+static void what_sets_use_is_missing_all_the_same(void **state)
+{
+    static const struct row rows[] = {
+        {"a driver that a set names", ALWAYS("module_blacklist=acme_sensor")},
+        {"one that a set of drivers holds", ALWAYS("rd.driver.blacklist=acme_filter")},
+        {"one that a set of content holds", ALWAYS("module_blacklist=acme_pinned_3")},
+        {"one whose name begins alike", EXCUSED("module_blacklist=acme_sensor_2")},
+        {"an initcall of such a driver", ALWAYS("initcall_blacklist=acme_sensor_init")},
+        {"one of a driver that is held", ALWAYS("initcall_blacklist=sysfb_init,acme_filter_init")},
+        {"an initcall", EXCUSED("initcall_blacklist=sysfb_init")},
+        {"what is no name", ALWAYS("initcall_blacklist=a.b")},
+        {"a masked unit", ALWAYS("systemd.mask=acme.service")},
+        {"all graphics drivers", EXCUSED("nomodeset")},
+    };
+
+    (void)state;
+    judge(rows, sizeof rows / sizeof rows[0]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_that_keep_something_away),
+        cmocka_unit_test(words_of_every_start),
+        cmocka_unit_test(what_sets_use_is_missing_all_the_same),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
