@@ -162,7 +162,7 @@ static void note_owed(const struct journal *journal, struct intents *intents)
         uint32_t id = (uint32_t)journal_number(one, "id");
         for (size_t k = 0; k < intents->count; k++)
             if (compare_ids(case_number, id, &intents->items[k]) == 0)
-                intents->items[k].owed = true;
+                intents->items[k].owed = intents->owes = true;
     }
 }
 
@@ -223,13 +223,24 @@ const struct intended *intents_find(const struct intents *intents, const char *p
     return NULL;
 }
 
-const struct intended *intents_owed(const struct intents *intents, const char *path)
+/* The item's suspect is what the move is about, not another file that came to its path. */
+static bool is_suspect_of(const struct move *move, const struct intended *item)
 {
-    for (size_t i = intents->count; i-- > 0;)
-        if (intents->items[i].owed && intents->items[i].lock_error &&
-            strcmp(intents->items[i].path, path) == 0)
-            return &intents->items[i];
-    return NULL;
+    bool same = move->case_number == item->case_number && move->id == item->id;
+    return same || (item->inode && move->now && move->now->inode == item->inode);
+}
+
+void intents_add_owed(const struct intents *intents, struct move *move)
+{
+    for (size_t i = 0; intents->owes && i < intents->count; i++) {
+        const struct intended *item = &intents->items[i];
+        if (!item->owed || strcmp(item->path, move->path) != 0)
+            continue;
+        if (item->lock_error && is_suspect_of(move, item))
+            move->flags |= item->flags;
+        if (item->directory_error)
+            move->directory_flags |= item->directory_flags;
+    }
 }
 
 uint32_t journal_last_id(const struct journal *journal, uint32_t case_number)
@@ -471,13 +482,18 @@ static bool add_unlocked_one(struct json_object **unlocked, uint32_t case_number
     return json_append(*unlocked, one);
 }
 
-/* A move that was made has set them again, or says why not. */
-static bool was_moved(const struct move *moves, size_t count, const struct intended *item)
+/* What a move has not told: one that was made has set flags again, or says why not. 0: nothing. */
+static int still_owed(const struct move *moves, size_t count, const struct intended *item)
 {
-    for (size_t i = 0; i < count; i++)
-        if (moves[i].moved && strcmp(moves[i].path, item->path) == 0)
-            return true;
-    return false;
+    int error = item->lock_error, directory_error = item->directory_error;
+    for (size_t i = 0; (error || directory_error) && i < count; i++) {
+        bool tells = moves[i].moved || moves[i].lock_error;
+        if (!tells || strcmp(moves[i].path, item->path) != 0)
+            continue;
+        directory_error = 0;
+        error = is_suspect_of(&moves[i], item) ? 0 : error;
+    }
+    return error ? error : directory_error;
 }
 
 static bool add_unlocked(struct json_object *record, const struct move *moves, size_t count,
@@ -491,9 +507,9 @@ static bool add_unlocked(struct json_object *record, const struct move *moves, s
                                                      moves[i].path, moves[i].lock_error);
     for (size_t i = 0; whole && intents && i < intents->count; i++) {
         const struct intended *item = &intents->items[i];
-        if (item->lock_error && !was_moved(moves, count, item))
-            whole = add_unlocked_one(&unlocked, item->case_number, item->id, item->path,
-                                     item->lock_error);
+        int error = still_owed(moves, count, item);
+        if (error)
+            whole = add_unlocked_one(&unlocked, item->case_number, item->id, item->path, error);
     }
     return (!unlocked || json_add(record, "unlocked", unlocked)) && whole;
 }

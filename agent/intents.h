@@ -20,8 +20,10 @@ struct intended {
     bool pending;
     bool owed;      /* the last recovery could not set its flags, or its directory's, again */
     unsigned flags; /* owed to the suspect: ENTRY_; its record says */
-    int lock_error; /* nor could this one set them, and why; 0: they are on, or none was tried */
-    bool taken;     /* a suspect lies in the quarantine under this id: it is not used again */
+    uint64_t inode; /* the suspect's, where they are owed or pending; 0: not known */
+    /* nor could this one set them, and why; 0: they are on, or none was tried */
+    int lock_error, directory_error;
+    bool taken; /* a suspect lies in the quarantine under this id: it is not used again */
 };
 
 struct intents {
@@ -32,6 +34,7 @@ struct intents {
     int64_t *pending; /* seqs of intents that were not done */
     size_t pending_count;
     uint32_t owed_case; /* of the last recovery; 0: there was none */
+    bool owes;          /* an item is owed */
 };
 
 /* *intents points into journal. 0 or -errno. */
@@ -39,8 +42,8 @@ int intents_load(const struct journal *journal, struct intents *intents);
 void intents_free(struct intents *intents);
 /* The pending item for path that may be used again, or NULL. */
 const struct intended *intents_find(const struct intents *intents, const char *path);
-/* The item for path whose flags are owed and could not be set again, or NULL. */
-const struct intended *intents_owed(const struct intents *intents, const char *path);
+/* Adds to the move's what is owed to its suspect, and to the directory, and could not be set. */
+void intents_add_owed(const struct intents *intents, struct move *move);
 
 /*
  * The stage's case numbers begin anew where its records are lost (an installation after a removal,

@@ -148,6 +148,7 @@ static int lock_owed(struct recovery *recovery, struct intended *item)
     if (yard_fd < 0)
         return err < 0 ? err : yard_fd == -ENOENT ? 0 : yard_fd;
     item->flags = held->flags;
+    item->inode = held->inode;
     err = lock_again(recovery, yard_fd, held);
     close(yard_fd);
     return err;
@@ -171,6 +172,7 @@ static int settle_one(struct recovery *recovery, struct intended *item)
         return yard_fd == -ENOENT ? 0 : yard_fd;
     if (!held || held->state == HELD_HELD)
         err = held_settle(&recovery->place, yard_fd, &remnant);
+    item->inode = held ? held->inode : 0;
     item->lock_error = lock_again(recovery, yard_fd, held);
     item->taken = name_exists(yard_fd, item->id);
     close(yard_fd);
@@ -215,8 +217,7 @@ static void settle(struct recovery *recovery)
             diag_report(recovery->diag, DIAG_WARNING,
                         "%s: its attributes i and a (chattr) cannot be set again: %s", item->path,
                         strerror(-item->lock_error));
-        int directory = lock_directory_again(recovery, item);
-        item->lock_error = item->lock_error ? item->lock_error : directory;
+        item->directory_error = lock_directory_again(recovery, item);
     }
 }
 
@@ -243,15 +244,11 @@ static void number_moves(struct recovery *recovery)
     for (size_t i = 0; i < suspects->count; i++) {
         struct move *move = &suspects->moves[i];
         const struct intended *item = intents_find(&recovery->intents, move->path);
-        const struct intended *owed = intents_owed(&recovery->intents, move->path);
         move->case_number = item ? item->case_number : case_number;
         move->id = item ? item->id : ++last;
         move->directory_flags =
             item ? item->directory_flags : directory_flags_of(&recovery->place, move->path);
-        if (owed) {
-            move->directory_flags |= owed->directory_flags;
-            move->flags |= owed->flags;
-        }
+        intents_add_owed(&recovery->intents, move);
         recovery->fresh += !item;
     }
 }

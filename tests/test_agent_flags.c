@@ -381,25 +381,79 @@ static void owed_flags_go_with_the_file(void **state)
     remove_world(&world);
 }
 
+static void read_case(const struct world *world, struct status_case *last)
+{
+    struct journal journal;
+    struct place place;
+    world_open(world, &place);
+    assert_int_equal(journal_read(&place, &journal, NULL), 0);
+    status_case_of(&journal, last);
+    journal_free(&journal);
+    place_close(&place);
+}
+
+/* A file that came to the path of a suspect has no such flags, and the suspect's stay owed. */
+static void another_file_at_the_path_gets_none(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct status_case last;
+    (void)state;
+    make_locked(&world);
+    lenient = true;
+    recover_world(&world, &result);
+    lenient = false;
+    stubborn = world_inode(&world, HELD "1");
+    unlink(world_path(&world, "/opt/acme/file"));
+    world_file(&world, "/opt/acme/file", "292\n", 0640);
+    recover_world(&world, &result);
+    stubborn = 0;
+    assert_string_equal(world_text(&world, "/opt/acme/file"), "290\n");
+    assert_string_equal(world_text(&world, HELD "6"), "292\n");
+    assert_int_equal(flags_of(&world, HELD "6"), 0);
+    assert_int_equal(flags_of(&world, HELD "3"), ENTRY_APPEND);
+    read_case(&world, &last);
+    assert_int_equal(last.unlocked, 2); /* both names of the first suspect */
+    recover_world(&world, &result);
+    assert_int_equal(flags_of(&world, HELD "1"), ENTRY_IMMUTABLE);
+    read_case(&world, &last);
+    assert_int_equal(last.unlocked, 0);
+    remove_world(&world);
+}
+
+/* However often a set is left whole, a file of it is told once. */
+static void what_is_owed_does_not_grow(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct status_case last;
+    (void)state;
+    make_locked(&world);
+    stubborn = world_inode(&world, "/opt/acme/log");
+    lenient = true;
+    for (unsigned run = 0; run < 4; run++) {
+        recover_world(&world, &result);
+        read_case(&world, &last);
+        assert_int_equal(last.unlocked, 2);
+    }
+    lenient = false;
+    stubborn = 0;
+    remove_world(&world);
+}
+
 /* Where they can never be set again, that is written down, and no later case is about it. */
 static void never_set_again_they_trouble_no_other_case(void **state)
 {
     struct world world;
     struct recover_result result;
     struct status_case last;
-    struct journal journal;
-    struct place place;
     (void)state;
     make_locked(&world);
     lenient = true;
     for (uint32_t boot = 0; boot < 2; boot++) {
         assert_int_equal(recover_case(&world, 7, &result), 0);
         assert_int_equal(result.applied, APPLIED_PUT_BACK);
-        world_open(&world, &place);
-        assert_int_equal(journal_read(&place, &journal, NULL), 0);
-        status_case_of(&journal, &last);
-        journal_free(&journal);
-        place_close(&place);
+        read_case(&world, &last);
         assert_int_equal(last.number, 7);
         assert_int_equal(last.failed, 0);
         assert_int_equal(last.unlocked, 3);
@@ -482,6 +536,8 @@ int main(void)
         cmocka_unit_test(a_product_that_is_locked_whole_is_put_back),
         cmocka_unit_test(refused_once_more_they_are_not_forgotten),
         cmocka_unit_test(owed_flags_go_with_the_file),
+        cmocka_unit_test(another_file_at_the_path_gets_none),
+        cmocka_unit_test(what_is_owed_does_not_grow),
         cmocka_unit_test(never_set_again_they_trouble_no_other_case),
         cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
         cmocka_unit_test(with_nothing_else_the_case_has_failed),
