@@ -450,6 +450,11 @@ static void no_generation(void)
     make_dirs("var/lib/backstop/generations");
 }
 
+static void driver_left_out(void)
+{
+    put_file("proc/cmdline", "ro modprobe.blacklist=nouveau\n");
+}
+
 static void bad_set(void)
 {
     put_file("usr/lib/backstop/sets.d/bad.conf", "[set]\nclass=nonsense\n");
@@ -523,6 +528,7 @@ static void what_is_spoilt_is_found(void **state)
          FINDING_FAULT},
         {"a set behind a link of no set", reached_by_link, "set-links", FINDING_WARNING},
         {"no good generation", no_generation, "generation", FINDING_WARNING},
+        {"a driver left out", driver_left_out, "command-line", FINDING_WARNING},
         {"a set file broken", bad_set, "sets", FINDING_FAULT},
         {"no set at all", no_set, "sets", FINDING_WARNING},
         {"journal edited", journal_edited, "journal", FINDING_WARNING},
