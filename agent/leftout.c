@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "drivers.h"
+#include "dropins.h"
 #include "io.h"
 #include "leftout.h"
 #include "masks.h"
@@ -40,22 +41,11 @@ static char *next_word(char **rest, bool script)
 }
 
 /* 0 or -ENOMEM. */
-static int add_word(struct strings *words, const char *word)
-{
-    char **items = realloc(words->items, (words->count + 1) * sizeof *items);
-    if (!items)
-        return -ENOMEM;
-    words->items = items;
-    items[words->count] = strdup(word);
-    return items[words->count] ? (words->count++, 0) : -ENOMEM;
-}
-
-/* 0 or -ENOMEM. */
 static int add_words(struct strings *words, char *line, bool script)
 {
     int err = 0;
     for (char *word; err == 0 && (word = next_word(&line, script));)
-        err = add_word(words, word);
+        err = strings_add(words, word);
     return err;
 }
 
@@ -145,7 +135,7 @@ static int look_at_word(struct kept_away *kept, char *word)
     for (size_t i = 0; i < sizeof keepers / sizeof *keepers; i++) {
         char *list = value_of(word, keepers[i].word);
         if (list) {
-            int err = add_word(&kept->words, word);
+            int err = strings_add(&kept->words, word);
             return err < 0 ? err : add_what(kept, keepers[i].keeps, list);
         }
     }
@@ -154,9 +144,9 @@ static int look_at_word(struct kept_away *kept, char *word)
 
 static void kept_away_free(struct kept_away *kept)
 {
-    masks_free(&kept->words);
-    masks_free(&kept->drivers);
-    masks_free(&kept->initcalls);
+    strings_free(&kept->words);
+    strings_free(&kept->drivers);
+    strings_free(&kept->initcalls);
 }
 
 /* ---- the boot loader's configuration ---- */
@@ -221,7 +211,7 @@ static int file_has(int dir_fd, const char *name, const struct grammar *grammar,
     *seen = *seen || found != 0;
     if (found > 0)
         found = all_among(wanted, &words);
-    masks_free(&words);
+    strings_free(&words);
     return found;
 }
 
@@ -234,12 +224,6 @@ static bool one_has(const struct place *place, const char *directory, const char
     if (fd >= 0)
         close(fd);
     return has;
-}
-
-static bool is_entry(const char *name)
-{
-    size_t size = strlen(name);
-    return *name != '.' && size > 5 && strcmp(name + size - 5, ".conf") == 0;
 }
 
 /* True unless an entry with options lacks one of `wanted`. */
@@ -256,7 +240,7 @@ static bool all_entries_have(const struct place *place, const char *directory,
     }
     for (struct dirent *found; have && (found = readdir(dir));) {
         bool options = false;
-        if (is_entry(found->d_name))
+        if (dropin_is_named(found->d_name))
             have = file_has(fd, found->d_name, &entry, "", wanted, &options) > 0 || !options;
         *seen = *seen || options;
     }
@@ -307,7 +291,7 @@ static bool sets_use(const struct place *place, const struct kept_away *kept, st
         uses = masks_hold(&used, kept->drivers.items[i]);
     for (size_t i = 0; i < kept->initcalls.count && !uses; i++)
         uses = is_called_like(kept->initcalls.items[i], &used);
-    masks_free(&used);
+    strings_free(&used);
     sets_free(&sets);
     return uses;
 }

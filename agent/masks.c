@@ -166,8 +166,5 @@ void masks_remove(const char *run)
 
 void masks_free(struct strings *names)
 {
-    for (size_t i = 0; i < names->count; i++)
-        free(names->items[i]);
-    free(names->items);
-    *names = (struct strings){0};
+    strings_free(names);
 }

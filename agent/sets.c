@@ -16,7 +16,7 @@
 #define COMM_MAX 15   /* TASK_COMM_LEN - 1 */
 #define DRIVER_MAX 55 /* MODULE_NAME_LEN - 1 on 64 bits */
 
-static int strings_add(struct strings *strings, const char *text)
+int strings_add(struct strings *strings, const char *text)
 {
     char **larger = realloc(strings->items, (strings->count + 1) * sizeof *larger);
 
@@ -30,7 +30,7 @@ static int strings_add(struct strings *strings, const char *text)
     return 0;
 }
 
-static void strings_free(struct strings *strings)
+void strings_free(struct strings *strings)
 {
     for (size_t i = 0; i < strings->count; i++)
         free(strings->items[i]);

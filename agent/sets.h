@@ -43,6 +43,10 @@ struct strings {
     size_t count;
 };
 
+/* A copy of text, behind the others. 0 or -ENOMEM. */
+int strings_add(struct strings *strings, const char *text);
+void strings_free(struct strings *strings);
+
 struct set {
     char *name; /* file name without .conf: [a-z0-9][a-z0-9-]* */
     char *file; /* path it came from, for messages */

@@ -27,17 +27,12 @@ static bool is_mounted(const struct place *place, const char *point)
 
 static int points_add(struct strings *points, const char *point)
 {
-    char **items = realloc(points->items, (points->count + 1) * sizeof *items);
-    if (!items)
-        return -ENOMEM;
-    points->items = items;
-    items[points->count] = strdup(point);
-    if (!items[points->count])
-        return -ENOMEM;
-    char *end = items[points->count] + strlen(point);
-    while (end > items[points->count] + 1 && end[-1] == '/')
+    int err = strings_add(points, point);
+    if (err < 0)
+        return err;
+    char *added = points->items[points->count - 1], *end = added + strlen(added);
+    while (end > added + 1 && end[-1] == '/')
         *--end = '\0';
-    points->count++;
     return 0;
 }
 
@@ -78,8 +73,5 @@ bool unmounted_holds(const struct strings *points, const char *path)
 
 void unmounted_free(struct strings *points)
 {
-    for (size_t i = 0; i < points->count; i++)
-        free(points->items[i]);
-    free(points->items);
-    *points = (struct strings){0};
+    strings_free(points);
 }

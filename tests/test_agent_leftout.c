@@ -2,9 +2,8 @@
  * What a kernel command line keeps from starting: words, and the boot loader's configuration that
  * may have them at every start.
  */
-#include "check.h"
 #include "leftout.h"
-#include "world.h"
+#include "scratch.h"
 
 #define GRUB_CFG "/boot/grub/grub.cfg"
 #define STARTED "BOOT_IMAGE=/vmlinuz-6.1 root=/dev/vda2 ro "
@@ -18,42 +17,26 @@ struct row {
     } files[2];
 };
 
-static void with_directories(const struct world *world, const char *path)
-{
-    char *parent = strdup(path);
-
-    *strrchr(parent, '/') = '\0';
-    world_dirs(world, parent);
-    free(parent);
-}
-
 static bool leaves_out(const struct row *row)
 {
-    struct world world;
     struct place place;
     bool out;
 
-    world_make(&world);
-    world_dirs(&world, "/proc");
-    world_dirs(&world, "/usr/lib/backstop/sets.d");
-    world_dirs(&world, "/opt/acme");
-    world_dirs(&world, "/opt/kmod");
-    world_file(&world, "/usr/lib/backstop/sets.d/acme.conf",
-               "[set]\nclass=content\npath=/opt/acme/**\ndriver=acme-sensor\n", 0644);
-    world_file(&world, "/usr/lib/backstop/sets.d/kmod.conf",
-               "[set]\nclass=driver\npath=/opt/kmod/*\n", 0644);
-    world_file(&world, "/opt/kmod/acme-filter.ko.xz", "", 0644);
-    world_file(&world, "/opt/acme/acme_pinned_3.ko", "", 0644);
+    assert_int_equal(scratch_make(NULL), 0);
+    make_dirs("proc");
+    put_file("usr/lib/backstop/sets.d/acme.conf",
+             "[set]\nclass=content\npath=/opt/acme/**\ndriver=acme-sensor\n");
+    put_file("usr/lib/backstop/sets.d/kmod.conf", "[set]\nclass=driver\npath=/opt/kmod/*\n");
+    put_file("opt/kmod/acme-filter.ko.xz", "");
+    put_file("opt/acme/acme_pinned_3.ko", "");
     if (row->cmdline)
-        world_file(&world, "/proc/cmdline", row->cmdline, 0444);
-    for (size_t i = 0; i < 2 && row->files[i].path; i++) {
-        with_directories(&world, row->files[i].path);
-        world_file(&world, row->files[i].path, row->files[i].text, 0600);
-    }
-    assert_int_equal(place_open(&place, world.root), 0);
+        put_file("proc/cmdline", row->cmdline);
+    for (size_t i = 0; i < 2 && row->files[i].path; i++)
+        put_file(row->files[i].path, row->files[i].text);
+    assert_int_equal(place_open(&place, scratch), 0);
     out = cmdline_leaves_out(&place, NULL);
     place_close(&place);
-    world_remove(&world);
+    assert_int_equal(scratch_remove(NULL), 0);
     return out;
 }
 
