@@ -4,28 +4,31 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include "drivers.h"
-#include "dropins.h"
 #include "io.h"
 #include "leftout.h"
 #include "masks.h"
 
 #define BLANKS " \t\r\n"
+#define SCRIPT_ENDS ";|&<>{}" /* of a GRUB command, where none is quoted */
 #define CONFIGURATION_MAX (1024u * 1024)
+#define CMDLINE_MAX (64u * 1024) /* 2048 on x86, and what a bootconfig adds */
 
 /* ---- words ---- */
 
 /*
  * The next word with its quotes taken off, in place; NULL: there is none. As the kernel reads it
- * (double quotes alone), or as GRUB's scripts do.
+ * (double quotes alone), or as GRUB's scripts do, where a command ends before its line may.
  */
 static char *next_word(char **rest, bool script)
 {
+    const char *ends = script ? BLANKS SCRIPT_ENDS : BLANKS;
     char *from = *rest + strspn(*rest, BLANKS), *word = from, *to = from, quote = '\0';
-    if (!*from)
+    if (!*from || (script && strchr("#" SCRIPT_ENDS, *from)))
         return NULL;
-    for (; *from && (quote || !strchr(BLANKS, *from)); from++) {
+    for (; *from && (quote || !strchr(ends, *from)); from++) {
         if (*from == quote)
             quote = '\0';
         else if (!quote && (*from == '"' || (script && *from == '\'')))
@@ -35,7 +38,8 @@ static char *next_word(char **rest, bool script)
             *to++ = *from;
         }
     }
-    *rest = *from ? from + 1 : from;
+    /* What ends the command ends it for the next call as well. */
+    *rest = *from && strchr(BLANKS, *from) ? from + 1 : from;
     *to = '\0';
     return word;
 }
@@ -71,18 +75,41 @@ struct kept_away {
 
 enum keeps { KEEPS_DRIVERS, KEEPS_INITCALLS, KEEPS_UNITS, KEEPS_A_KIND };
 
-/* kernel-parameters.txt, modprobe(8), dracut.cmdline(7), initramfs-tools(7),
- * systemd-debug-generator(8). Behind '=' is a list of names. */
+/* kernel-parameters.txt, modprobe(8), dracut.cmdline(7), initramfs-tools(7), systemd(1),
+ * systemd-debug-generator(8). Behind '=' is a list of names, or whatever it is. */
 static const struct {
     const char *word;
     enum keeps keeps;
 } keepers[] = {
-    {"module_blacklist=", KEEPS_DRIVERS},     {"modprobe.blacklist=", KEEPS_DRIVERS},
-    {"rd.driver.blacklist=", KEEPS_DRIVERS},  {"blacklist=", KEEPS_DRIVERS},
-    {"initcall_blacklist=", KEEPS_INITCALLS}, {"systemd.mask=", KEEPS_UNITS},
-    {"rd.systemd.mask=", KEEPS_UNITS},        {"nomodeset", KEEPS_A_KIND},
+    {"module_blacklist=", KEEPS_DRIVERS},
+    {"modprobe.blacklist=", KEEPS_DRIVERS},
+    {"rd.driver.blacklist=", KEEPS_DRIVERS},
+    {"rdblacklist=", KEEPS_DRIVERS},
+    {"blacklist=", KEEPS_DRIVERS},
+    {"initcall_blacklist=", KEEPS_INITCALLS},
+    {"systemd.mask=", KEEPS_UNITS},
+    {"rd.systemd.mask=", KEEPS_UNITS},
+    /* all graphics drivers; new microcode; other firmware */
+    {"nomodeset", KEEPS_A_KIND},
     {"dis_ucode_ldr", KEEPS_A_KIND},
+    {"microcode=", KEEPS_A_KIND},
+    {"firmware_class.path=", KEEPS_A_KIND},
+    /* the policies of a security module */
+    {"apparmor=", KEEPS_A_KIND},
+    {"selinux=", KEEPS_A_KIND},
+    {"enforcing=", KEEPS_A_KIND},
+    {"security=", KEEPS_A_KIND},
+    {"lsm=", KEEPS_A_KIND},
+    {"audit=", KEEPS_A_KIND},
+    /* units that another target would have started */
+    {"systemd.unit=", KEEPS_A_KIND},
+    {"init=", KEEPS_A_KIND},
+    {"2", KEEPS_A_KIND},
+    {"3", KEEPS_A_KIND},
+    {"4", KEEPS_A_KIND},
 };
+/* One driver's nomodeset: NAME.modeset=0. */
+#define NO_MODESET ".modeset=0"
 
 static char underscore(char c)
 {
@@ -130,8 +157,16 @@ static int add_what(struct kept_away *kept, enum keeps keeps, char *list)
     return 0;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), size = strlen(end);
+    return length > size && strcmp(text + length - size, end) == 0;
+}
+
 static int look_at_word(struct kept_away *kept, char *word)
 {
+    if (ends_with(word, NO_MODESET))
+        return strings_add(&kept->words, word);
     for (size_t i = 0; i < sizeof keepers / sizeof *keepers; i++) {
         char *list = value_of(word, keepers[i].word);
         if (list) {
@@ -154,7 +189,8 @@ static void kept_away_free(struct kept_away *kept)
 /* Where its words lie in one file. */
 struct grammar {
     char *(*words_of)(char *line, const char *image); /* NULL: none in this line */
-    bool script, first; /* as next_word(); only the first line that has any */
+    bool script; /* as next_word() */
+    bool each;   /* each such line starts a machine; else they are one line in parts */
 };
 
 static char *grub_words(char *line, const char *image)
@@ -179,54 +215,103 @@ static char *plain_words(char *line, const char *image)
     return *line == '#' ? NULL : line;
 }
 
-static const struct grammar grub = {grub_words, .script = true, .first = true};
-static const struct grammar entry = {entry_words, .script = false, .first = false};
-static const struct grammar plain = {plain_words, .script = false, .first = false};
+static const struct grammar grub = {grub_words, .script = true, .each = true};
+static const struct grammar entry = {entry_words, .script = false, .each = false};
+static const struct grammar plain = {plain_words, .script = false, .each = false};
 
-/* 1: the words of a file; 0: it has none, or cannot be read; -ENOMEM. */
-static int read_words(int dir_fd, const char *name, const struct grammar *grammar,
-                      const char *image, struct strings *words)
+/* How a menu's entries for repair are told, which keep away more than others do. */
+static bool is_for_repair(const struct strings *words)
 {
-    char *text = NULL, *rest = NULL;
-    size_t size;
-    int err = io_read_all(dir_fd, name, CONFIGURATION_MAX, &text, &size), found = 0;
-    if (err < 0)
-        return err == -ENOMEM ? err : 0;
-    for (char *line = strtok_r(text, "\n", &rest); err == 0 && line && !(found && grammar->first);
-         line = strtok_r(NULL, "\n", &rest)) {
-        char *behind = grammar->words_of(line, image);
-        err = behind ? add_words(words, behind, grammar->script) : 0;
-        found = found || behind;
-    }
-    free(text);
-    return err < 0 ? err : found;
+    static const char *const repairs[] = {"single", "recovery", "rescue", "emergency"};
+    for (size_t i = 0; i < words->count; i++)
+        for (size_t k = 0; k < sizeof repairs / sizeof *repairs; k++)
+            if (strcmp(words->items[i], repairs[k]) == 0)
+                return true;
+    return false;
 }
 
-/* As read_words(): 1 where the file has words and all of `wanted` among them. *seen: it has any. */
-static int file_has(int dir_fd, const char *name, const struct grammar *grammar, const char *image,
-                    const struct strings *wanted, bool *seen)
+/* What a file says of `wanted`: */
+struct answer {
+    bool has; /* lines with words, for repair aside */
+    bool all; /* and all of `wanted` in each that starts a machine */
+};
+
+static void take_line(struct answer *answer, const struct strings *words,
+                      const struct strings *wanted, bool for_repair)
+{
+    if (for_repair)
+        return;
+    answer->all = (answer->all || !answer->has) && all_among(wanted, words);
+    answer->has = true;
+}
+
+/* 0 or -ENOMEM. */
+static int lines_have(char *text, const struct grammar *grammar, const char *image,
+                      const struct strings *wanted, struct answer *answer)
 {
     struct strings words = {0};
-    int found = read_words(dir_fd, name, grammar, image, &words);
-    *seen = *seen || found != 0;
-    if (found > 0)
-        found = all_among(wanted, &words);
+    char *rest = NULL;
+    bool any = false;
+    int err = 0;
+    for (char *line = strtok_r(text, "\n", &rest); err == 0 && line;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *behind = grammar->words_of(line, image);
+        if (!behind)
+            continue;
+        err = add_words(&words, behind, grammar->script);
+        any = true;
+        if (err == 0 && grammar->each) {
+            take_line(answer, &words, wanted, is_for_repair(&words));
+            strings_free(&words);
+        }
+    }
+    if (err == 0 && any && !grammar->each)
+        take_line(answer, &words, wanted, false);
     strings_free(&words);
-    return found;
+    return err;
 }
 
+/* 0, also where it is not there; or -errno. */
+static int file_has(int dir_fd, const char *name, const struct grammar *grammar, const char *image,
+                    const struct strings *wanted, struct answer *answer)
+{
+    char *text = NULL;
+    size_t size;
+    int err = io_read_all(dir_fd, name, CONFIGURATION_MAX, &text, &size);
+    if (err < 0)
+        return err == -ENOENT ? 0 : err;
+    err = lines_have(text, grammar, image, wanted, answer);
+    free(text);
+    return err;
+}
+
+static bool is_absent(int err)
+{
+    return err == -ENOENT || err == -ENOTDIR;
+}
+
+/* *seen: there is something, if only what cannot be read. */
 static bool one_has(const struct place *place, const char *directory, const char *name,
                     const struct grammar *grammar, const char *image, const struct strings *wanted,
                     bool *seen)
 {
+    struct answer answer = {0};
     int fd = place_openat(place, directory, O_RDONLY | O_DIRECTORY, 0, true);
-    bool has = fd >= 0 && file_has(fd, name, grammar, image, wanted, seen) > 0;
+    int err = fd < 0 ? fd : file_has(fd, name, grammar, image, wanted, &answer);
     if (fd >= 0)
         close(fd);
-    return has;
+    *seen = *seen || answer.has || (err < 0 && !is_absent(err));
+    return err == 0 && answer.has && answer.all;
 }
 
-/* True unless an entry with options lacks one of `wanted`. */
+/* systemd-boot's, on a file system that knows no case. */
+static bool is_entry(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 5 && *name != '.' && strcasecmp(name + size - 5, ".conf") == 0;
+}
+
+/* True unless an entry with options lacks one of `wanted`, or one cannot be read. */
 static bool all_entries_have(const struct place *place, const char *directory,
                              const struct strings *wanted, bool *seen)
 {
@@ -236,13 +321,14 @@ static bool all_entries_have(const struct place *place, const char *directory,
     if (!dir) {
         if (fd >= 0)
             close(fd);
-        return true;
+        return is_absent(fd);
     }
     for (struct dirent *found; have && (found = readdir(dir));) {
-        bool options = false;
-        if (dropin_is_named(found->d_name))
-            have = file_has(fd, found->d_name, &entry, "", wanted, &options) > 0 || !options;
-        *seen = *seen || options;
+        struct answer answer = {0};
+        if (is_entry(found->d_name))
+            have = file_has(fd, found->d_name, &entry, "", wanted, &answer) == 0 &&
+                   (answer.all || !answer.has);
+        *seen = *seen || answer.has;
     }
     closedir(dir);
     return have;
@@ -257,6 +343,8 @@ static bool entries_have(const struct place *place, const struct strings *wanted
     bool seen = false, have = true;
     for (size_t i = 0; i < sizeof directories / sizeof *directories && have; i++)
         have = all_entries_have(place, directories[i], wanted, &seen);
+    if (!have)
+        return false;
     for (size_t i = 0; i < sizeof whole / sizeof *whole && !seen; i++)
         have = one_has(place, whole[i], "cmdline", &plain, "", wanted, &seen);
     return have;
@@ -280,6 +368,21 @@ static bool is_called_like(const char *initcall, const struct strings *drivers)
     return false;
 }
 
+/* The file of a driver may be called after its variant: nvidia-current.ko is the module nvidia. */
+static bool is_variant(const char *held, const char *name)
+{
+    size_t length = strlen(name);
+    return strncmp(held, name, length) == 0 && (held[length] == '_' || !held[length]);
+}
+
+static bool has_variant(const struct strings *drivers, const char *name)
+{
+    for (size_t i = 0; i < drivers->count; i++)
+        if (is_variant(drivers->items[i], name))
+            return true;
+    return false;
+}
+
 static bool sets_use(const struct place *place, const struct kept_away *kept, struct diag *diag)
 {
     struct sets sets;
@@ -288,7 +391,7 @@ static bool sets_use(const struct place *place, const struct kept_away *kept, st
         return true;
     bool uses = drivers_of_all(place, &sets, &used, diag) < 0;
     for (size_t i = 0; i < kept->drivers.count && !uses; i++)
-        uses = masks_hold(&used, kept->drivers.items[i]);
+        uses = has_variant(&used, kept->drivers.items[i]);
     for (size_t i = 0; i < kept->initcalls.count && !uses; i++)
         uses = is_called_like(kept->initcalls.items[i], &used);
     strings_free(&used);
@@ -308,19 +411,29 @@ static int look_at(char *cmdline, struct kept_away *kept, const char **image)
     return err;
 }
 
+/* 0 or -errno; caller frees. */
+static int cmdline_read(const struct place *place, char **text)
+{
+    size_t size;
+    int fd = place_openat(place, "/proc", O_RDONLY | O_DIRECTORY, 0, true);
+    int err = fd < 0 ? fd : io_read_all(fd, "cmdline", CMDLINE_MAX, text, &size);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
 bool cmdline_leaves_out(const struct place *place, struct diag *diag)
 {
     struct kept_away kept = {0};
     const char *image = NULL;
-    char cmdline[4096]; /* COMMAND_LINE_SIZE is 2048 on x86 */
-    int fd = place_openat(place, "/proc/cmdline", O_RDONLY, 0, true);
-    ssize_t size = fd < 0 ? -1 : read(fd, cmdline, sizeof cmdline - 1);
-    if (fd >= 0)
-        close(fd);
-    cmdline[size > 0 ? size : 0] = '\0';
+    char *cmdline = NULL;
+    int err = cmdline_read(place, &cmdline);
+    if (err < 0)
+        return err == -EFBIG || err == -ENOMEM;
     bool out = look_at(cmdline, &kept, &image) < 0 || kept.other;
     if (!out && kept.words.count > 0)
         out = !is_configured(place, image, &kept.words) || sets_use(place, &kept, diag);
     kept_away_free(&kept);
+    free(cmdline);
     return out;
 }

@@ -68,6 +68,21 @@ static void words_that_keep_something_away(void **state)
         {"an initcall", "initcall_blacklist=sysfb_init\n", true, {{0}}},
         {"all graphics drivers", "quiet nomodeset\n", true, {{0}}},
         {"new microcode", "dis_ucode_ldr quiet\n", true, {{0}}},
+        {"the same, as kernels of today have it", "microcode=dis_ucode_ldr\n", true, {{0}}},
+        {"other firmware", "firmware_class.path=/opt/old\n", true, {{0}}},
+        {"one graphics driver", "amdgpu.modeset=0\n", true, {{0}}},
+        {"that driver, as it is anyway", "amdgpu.modeset=1\n", false, {{0}}},
+        {"older dracut's", "rdblacklist=nouveau\n", true, {{0}}},
+        {"policies: AppArmor", "apparmor=0\n", true, {{0}}},
+        {"policies: SELinux", "selinux=0\n", true, {{0}}},
+        {"policies: SELinux, not enforced", "enforcing=0\n", true, {{0}}},
+        {"policies: another module", "security=none\n", true, {{0}}},
+        {"policies: a list of modules", "lsm=capability\n", true, {{0}}},
+        {"policies: audit", "audit=0\n", true, {{0}}},
+        {"another target", "systemd.unit=multi-user.target\n", true, {{0}}},
+        {"another runlevel", "quiet 3\n", true, {{0}}},
+        {"another first process", "init=/bin/sh\n", true, {{0}}},
+        {"of the rest that a program gets", "quiet 33 x=3\n", false, {{0}}},
         {"within another word", "acme.module_blacklist=x quiet\n", false, {{0}}},
         {"within a quoted one", "dyndbg=\"file x modprobe.blacklist=y\"\n", false, {{0}}},
         {"one that is longer", "nomodesetting dis_ucode_ldr=0\n", false, {{0}}},
@@ -126,10 +141,42 @@ static void words_of_every_start(void **state)
          STARTED "nomodeset\n",
          true,
          {{GRUB_CFG, LINE "quiet\n" LINE "single nomodeset\n"}}},
-        {"of the first entry alone",
+        {"of the normal entry, not of that for repair",
          STARTED "nomodeset\n",
          false,
          {{GRUB_CFG, "linux /vmlinuz-6.2 ro\n" LINE "nomodeset\n" LINE "single\n"}}},
+        {"of an entry for repair, before the others",
+         STARTED "recovery nomodeset\n",
+         true,
+         {{GRUB_CFG, LINE "recovery nomodeset\n" LINE "quiet\n"}}},
+        {"of entries for repair alone",
+         STARTED "recovery nomodeset\n",
+         true,
+         {{GRUB_CFG, LINE "recovery nomodeset\n"}}},
+        {"of an entry made by hand, before the usual one",
+         STARTED "nomodeset\n",
+         true,
+         {{GRUB_CFG, LINE "nomodeset\n" LINE "quiet\n" LINE "nomodeset\n"}}},
+        {"of the usual one and of a submenu's",
+         STARTED "nomodeset\n",
+         false,
+         {{GRUB_CFG, LINE "quiet nomodeset\n" LINE "nomodeset\n"}}},
+        {"put out of use with a #",
+         STARTED "nomodeset\n",
+         true,
+         {{GRUB_CFG, LINE "quiet # nomodeset\n"}}},
+        {"with a # that is quoted",
+         STARTED "nomodeset\n",
+         false,
+         {{GRUB_CFG, LINE "'#' a#b \\# nomodeset\n"}}},
+        {"of the next command",
+         STARTED "nomodeset\n",
+         true,
+         {{GRUB_CFG, LINE "quiet; echo nomodeset\n"}}},
+        {"before the next command",
+         STARTED "nomodeset\n",
+         false,
+         {{GRUB_CFG, LINE "nomodeset; echo nomodeset\n"}}},
         {"in a comment", STARTED "nomodeset\n", true, {{GRUB_CFG, "#" LINE "nomodeset\n"}}},
         {"of a variable for one start", STARTED "nomodeset\n", true, {{GRUB_CFG, LINE "$once\n"}}},
         {"no configuration", STARTED "nomodeset\n", true, {{0}}},
@@ -157,6 +204,28 @@ static void words_of_every_start(void **state)
          false,
          {{"/boot/loader/entries/a.conf", "options nomodeset\n"},
           {"/boot/loader/entries/b.conf", "efi /shellx64.efi\n"}}},
+        {"not of one in capitals",
+         "ro nomodeset\n",
+         true,
+         {{"/boot/loader/entries/a.conf", "options nomodeset\n"},
+          {"/boot/loader/entries/B.CONF", "options ro\n"}}},
+        {"not of one that cannot be read",
+         "ro nomodeset\n",
+         true,
+         {{"/boot/loader/entries/a.conf", "options nomodeset\n"},
+          {"/boot/loader/entries/b.conf/directory", ""}}},
+        {"of another place, where the only entry cannot be read",
+         "ro nomodeset\n",
+         true,
+         {{"/boot/loader/entries/b.conf/directory", ""}, {"/etc/kernel/cmdline", "nomodeset\n"}}},
+        {"of the vendor's, where the local one cannot be read",
+         "ro nomodeset\n",
+         true,
+         {{"/etc/kernel/cmdline/directory", ""}, {"/usr/lib/kernel/cmdline", "nomodeset"}}},
+        {"where the entries' directory is none",
+         "ro nomodeset\n",
+         false,
+         {{"/boot/loader", ""}, {"/etc/kernel/cmdline", "nomodeset"}}},
         {"in a file that is none",
          "ro nomodeset\n",
          true,
@@ -200,6 +269,23 @@ static void words_of_every_start(void **state)
         }                                                                                          \
     }
 
+/* x86 takes 2048 bytes, but a bootconfig's come before them, and other machines take more. */
+static void a_long_line_is_read_whole(void **state)
+{
+    static const char word[] = " nomodeset\n";
+    static char line[80000];
+    struct row row = {.name = "", .cmdline = line, .out = true};
+
+    (void)state;
+    memset(line, 'x', 60000);
+    assert_false(leaves_out(&row));
+    for (size_t length = 4000; length < sizeof line - sizeof word; length += 5000) {
+        memset(line, 'x', length);
+        memcpy(line + length, word, sizeof word);
+        assert_true(leaves_out(&row));
+    }
+}
+
 /* At every start, and yet not to be proven by a boot without it. */
 static void what_sets_use_is_missing_all_the_same(void **state)
 {
@@ -208,6 +294,8 @@ static void what_sets_use_is_missing_all_the_same(void **state)
         {"one that a set of drivers holds", ALWAYS("rd.driver.blacklist=acme_filter")},
         {"one that a set of content holds", ALWAYS("module_blacklist=acme_pinned_3")},
         {"one whose name begins alike", EXCUSED("module_blacklist=acme_sensor_2")},
+        {"one whose file is a variant of it", ALWAYS("module_blacklist=acme_pinned")},
+        {"one whose name is the beginning of a word", EXCUSED("module_blacklist=acm")},
         {"an initcall of such a driver", ALWAYS("initcall_blacklist=acme_sensor_init")},
         {"one of a driver that is held", ALWAYS("initcall_blacklist=sysfb_init,acme_filter_init")},
         {"an initcall", EXCUSED("initcall_blacklist=sysfb_init")},
@@ -225,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_that_keep_something_away),
         cmocka_unit_test(words_of_every_start),
+        cmocka_unit_test(a_long_line_is_read_whole),
         cmocka_unit_test(what_sets_use_is_missing_all_the_same),
     };
 
