@@ -551,7 +551,6 @@ static int finish_without_moves(struct recovery *recovery, const char *note)
 
 static int recover_with_history(struct recovery *recovery)
 {
-    settle(recovery);
     int err = probe(recovery);
     if (err < 0)
         return err;
@@ -575,13 +574,15 @@ static int recover_with_history(struct recovery *recovery)
 
 static int recover_opened(struct recovery *recovery)
 {
+    settle(recovery);
     if (recovery->history && good_history_newest(recovery->history))
         return recover_with_history(recovery);
     diag_report(recovery->diag, DIAG_WARNING,
                 "no good generation is there: nothing can be told to have changed, and nothing is "
                 "put back");
     return append(recovery,
-                  nothing_describe(recovery->ticket, what_stands(recovery), NULL, NULL, NULL,
+                  nothing_describe(recovery->ticket, what_stands(recovery), NULL, NULL,
+                                   &recovery->intents,
                                    "no good generation is there, so nothing could be put back"),
                   NULL);
 }

@@ -12,6 +12,7 @@
 #include "world.h"
 
 #define HELD "/var/lib/backstop/quarantine/7/"
+#define GENERATIONS "/var/lib/backstop/generations"
 
 /* An inode whose flags cannot be changed; 0: none. */
 static ino_t stubborn;
@@ -421,6 +422,31 @@ static void another_file_at_the_path_gets_none(void **state)
     remove_world(&world);
 }
 
+/* Nor while there is no good generation to compare with. */
+static void without_a_generation_they_are_not_forgotten(void **state)
+{
+    struct world world;
+    struct recover_result result;
+    struct status_case last;
+    char store[4096];
+    (void)state;
+    make_locked(&world);
+    lenient = true;
+    recover_world(&world, &result);
+    snprintf(store, sizeof store, "%s", world_path(&world, GENERATIONS));
+    assert_int_equal(rename(store, world_path(&world, GENERATIONS ".away")), 0);
+    recover_world(&world, &result);
+    read_case(&world, &last);
+    assert_int_equal(last.unlocked, 3);
+    lenient = false;
+    recover_world(&world, &result);
+    read_case(&world, &last);
+    assert_int_equal(last.unlocked, 0);
+    assert_int_equal(held_with(&world, ENTRY_IMMUTABLE), 2);
+    assert_int_equal(held_with(&world, ENTRY_APPEND), 1);
+    remove_world(&world);
+}
+
 /* However often a set is left whole, a file of it is told once. */
 static void what_is_owed_does_not_grow(void **state)
 {
@@ -537,6 +563,7 @@ int main(void)
         cmocka_unit_test(refused_once_more_they_are_not_forgotten),
         cmocka_unit_test(owed_flags_go_with_the_file),
         cmocka_unit_test(another_file_at_the_path_gets_none),
+        cmocka_unit_test(without_a_generation_they_are_not_forgotten),
         cmocka_unit_test(what_is_owed_does_not_grow),
         cmocka_unit_test(never_set_again_they_trouble_no_other_case),
         cmocka_unit_test(what_cannot_be_moved_leaves_its_set_whole),
