@@ -189,8 +189,8 @@ static void kept_away_free(struct kept_away *kept)
 /* Where its words lie in one file. */
 struct grammar {
     char *(*words_of)(char *line, const char *image); /* NULL: none in this line */
-    bool script; /* as next_word() */
-    bool each;   /* each such line starts a machine; else they are one line in parts */
+    bool script;                                      /* as next_word() */
+    bool each; /* each such line starts a machine; else they are one line in parts */
 };
 
 static char *grub_words(char *line, const char *image)
