@@ -8,4 +8,5 @@ from=$(dirname "$0")/agent
     systemctl daemon-reload
     udevadm control --reload
 }
-systemctl start rig-agent.service
+# It comes after sysinit.target, for which systemd waits with this: to wait for it here is to hang.
+systemctl start --no-block rig-agent.service
