@@ -57,27 +57,60 @@ static void add_quarantine(struct json_object *evidence, const struct disk *disk
     add_count(evidence, "quarantine-left-out", count > EVIDENCE_NAMES ? count - EVIDENCE_NAMES : 0);
 }
 
-static struct json_object *unreadable(struct json_object *evidence, const char *reason)
+struct json_object *evidence_unreadable(const char *reason)
 {
+    struct json_object *evidence = json_object_new_object();
     TEXT_AUTO clean = clean_text(reason, strlen(reason));
 
     json_object_object_add(evidence, "unreadable", json_object_new_string(clean));
     return evidence;
 }
 
+struct json_object *evidence_of(const struct disk *disk, bool *settled)
+{
+    struct json_object *evidence;
+    TEXT_AUTO reason = NULL;
+
+    if (!*settled && disk_settle(disk, &reason) < 0)
+        return evidence_unreadable(reason != NULL ? reason : "the journal was not replayed");
+    *settled = true;
+    evidence = json_object_new_object();
+    add_journal(evidence, disk);
+    add_quarantine(evidence, disk);
+    return evidence;
+}
+
 struct json_object *evidence_read(struct session *session)
 {
-    struct json_object *evidence = json_object_new_object();
     struct disk disk;
-    TEXT_AUTO reason = NULL;
     int error = disk_open(&disk, session->disk_path);
 
-    if (error < 0)
-        return unreadable(evidence, strerror(-error));
-    if (!session->settled && disk_settle(&disk, &reason) < 0)
-        return unreadable(evidence, reason != NULL ? reason : "the journal was not replayed");
-    session->settled = true;
-    add_journal(evidence, &disk);
-    add_quarantine(evidence, &disk);
-    return evidence;
+    return error < 0 ? evidence_unreadable(strerror(-error))
+                     : evidence_of(&disk, &session->settled);
+}
+
+static void take_changes(struct json_object *changes, struct json_object *found)
+{
+    for (size_t i = 0; i < json_object_array_length(found); i++)
+        json_object_array_add(changes, json_object_get(json_object_array_get_idx(found, i)));
+}
+
+struct json_object *evidence_changes(const struct json_object *evidence)
+{
+    struct json_object *changes = json_object_new_array(), *journal = NULL;
+
+    json_object_object_get_ex(evidence, "journal", &journal);
+    for (size_t i = 0; journal != NULL && i < json_object_array_length(journal); i++) {
+        const char *line = json_object_get_string(json_object_array_get_idx(journal, i));
+        struct json_object *record = line != NULL ? json_tokener_parse(line) : NULL;
+        struct json_object *event = NULL, *found = NULL;
+
+        json_object_object_get_ex(record, "event", &event);
+        json_object_object_get_ex(record, "changes", &found);
+        if (event != NULL && strcmp(json_object_get_string(event), "intent") == 0 &&
+            json_object_is_type(found, json_type_array))
+            take_changes(changes, found);
+        json_object_put(record);
+    }
+    return changes;
 }

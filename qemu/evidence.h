@@ -18,5 +18,13 @@
  * or "unreadable" with the reason. Never fails the scenario.
  */
 struct json_object *evidence_read(struct session *session);
+/* The same of a disk whose root was found already; *settled: its journal has been replayed. */
+struct json_object *evidence_of(const struct disk *disk, bool *settled);
+/* There is none, and why. */
+struct json_object *evidence_unreadable(const char *reason);
+
+/* What recoveries set out to change: the "changes" of all intents in the evidence's journal, the
+ * oldest first, as agent/JOURNAL.md has them. An array (caller frees). */
+struct json_object *evidence_changes(const struct json_object *evidence);
 
 #endif

@@ -176,6 +176,20 @@ static int by_rank(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->name, b->name);
 }
 
+/* The last part of a path, for a name; "result" where it has none. */
+static const char *last_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *last = slash != NULL ? slash + 1 : path;
+
+    return *last != '\0' && strcmp(last, ".") != 0 && strcmp(last, "..") != 0 ? last : "result";
+}
+
+static bool is_one(const struct report *report, const char *results)
+{
+    return report->count == 1 && strcmp(report->results[0].dir, results) == 0;
+}
+
 int report_read(struct report *report, const char *results, const char *states, const char *proofs,
                 char **reason)
 {
@@ -183,7 +197,10 @@ int report_read(struct report *report, const char *results, const char *states, 
 
     memset(report, 0, sizeof *report);
     report->made = utc(time(NULL));
-    error = search(report, "", results, DEPTH);
+    error =
+        take_dir(report, last_of(results), results, false) ? 0 : search(report, "", results, DEPTH);
+    if (is_one(report, results))
+        return error;
     if (states != NULL)
         search_states(report, states);
     if (proofs != NULL)

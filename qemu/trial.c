@@ -1,5 +1,7 @@
 #include "trial.h"
 #include "breakoff.h"
+#include "evidence.h"
+#include "report.h"
 #include "run.h"
 
 #include <errno.h>
@@ -42,14 +44,44 @@ static const char *first_fault(const struct session *session)
     return NULL;
 }
 
+static const char *field(struct json_object *change, const char *name)
+{
+    const char *text = json_object_get_string(json_object_object_get(change, name));
+
+    return text != NULL ? text : "";
+}
+
+/* "/path" of what the recoveries took out of its place, "and N more", or NULL. */
+static char *put_away(struct json_object *changes)
+{
+    const char *first = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_object_array_length(changes); i++) {
+        struct json_object *change = json_object_array_get_idx(changes, i);
+
+        if (strcmp(field(change, "kind"), "gone") == 0)
+            continue;
+        first = first != NULL ? first : field(change, "path");
+        count++;
+    }
+    if (count < 2)
+        return first != NULL ? text_copy(first) : NULL;
+    return text_format("%s and %zu more", first, count - 1);
+}
+
 static char *answer_line(const struct trial *trial)
 {
     struct finding_of_trial finding = judge(trial);
     struct trial_rules rules = rules_of(trial);
     const char *fault = first_fault(&trial->session);
     TEXT_AUTO words = trial_words(&finding, &rules, trial->count);
+    struct json_object *changes = evidence_changes(trial->session.evidence);
+    TEXT_AUTO away = put_away(changes);
 
-    return text_format("%s%s%s%s%s%s%s", words, fault != NULL ? "; " : "",
+    json_object_put(changes);
+    return text_format("%s%s%s%s%s%s%s%s%s", words, away != NULL ? "; put away: " : "",
+                       away != NULL ? away : "", fault != NULL ? "; " : "",
                        fault != NULL ? fault : "", trial->itself != NULL ? "; " : "",
                        trial->itself != NULL ? trial->itself : "",
                        trial->without != NULL ? "; Backstop could not be installed: " : "",
@@ -83,6 +115,7 @@ static struct json_object *answer_json(const struct trial *trial, const char *li
     put_number(object, "safe", finding.safe);
     put_number(object, "uncounted", finding.uncounted);
     put_number(object, "recovered_in", finding.recovered);
+    json_object_object_add(object, "changes", evidence_changes(trial->session.evidence));
     for (size_t i = 0; i < trial->count; i++)
         json_object_array_add(boots, json_object_new_string(ending_string(trial->boots[i].ending)));
     json_object_object_add(object, "boots", boots);
@@ -99,6 +132,18 @@ static int keep(const struct out *out, const char *json)
     return error;
 }
 
+/* Beside the answer; without it there is still that. */
+static void show(const struct trial *trial)
+{
+    struct report report;
+    TEXT_AUTO reason = NULL;
+
+    if (report_read(&report, trial->out.path, NULL, NULL, &reason) < 0 ||
+        report_write(&report, trial->out.path, &reason) < 0)
+        fprintf(stderr, "rig: try: no report: %s\n", reason);
+    report_free(&report);
+}
+
 /* To where it belongs: the directory, if it is ours, and stdout. Frees the object. */
 static void publish(const struct trial *trial, struct json_object *object, const char *line)
 {
@@ -112,6 +157,8 @@ static void publish(const struct trial *trial, struct json_object *object, const
     else if (line != NULL)
         puts(line);
     json_object_put(object);
+    if (trial->out.taken)
+        show(trial);
 }
 
 static int answer(const struct trial *trial)
@@ -181,6 +228,16 @@ static int broken_off(int error, char **reason)
     return -EINTR;
 }
 
+/* Of what Backstop did, from outside; NULL: it was not there. */
+static struct json_object *evidence(struct trial *trial)
+{
+    if (!trial->backstop)
+        return NULL;
+    return trial->image.readable
+               ? evidence_of(&trial->image.disk, &trial->session.settled)
+               : evidence_unreadable("its root is not ext4, which is read from outside alone");
+}
+
 /* In a directory that is taken. */
 static int carry_out(struct trial *trial, char **reason)
 {
@@ -191,6 +248,7 @@ static int carry_out(struct trial *trial, char **reason)
         return -EIO;
     }
     error = broken_off(play(trial, reason), reason);
+    trial->session.evidence = evidence(trial);
     text_replace(&trial->session.reason, *reason != NULL ? text_copy(*reason) : NULL);
     session_write_result(&trial->session);
     tidy(trial);
@@ -210,13 +268,39 @@ static int perform(struct trial *trial, char **reason)
     return carry_out(trial, reason);
 }
 
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* What is tried, for who looks at the results later. */
+static char *title_of(const struct trial_options *options)
+{
+    char *title = text_copy("");
+
+    for (size_t i = 0; i < options->updates.count; i++) {
+        text_append(&title, file_name(options->updates.paths[i]));
+        text_append(&title, i + 1 < options->updates.count ? ", " : "");
+    }
+    if (options->command != NULL) {
+        text_append(&title, options->updates.count > 0 ? ", then: " : "the command: ");
+        text_append(&title, options->command);
+    }
+    text_append(&title, options->image != NULL ? ", on " : ", on the rig's own image");
+    text_append(&title, options->image != NULL ? file_name(options->image) : "");
+    return title;
+}
+
 static int try(struct rig *rig, const struct trial_options *options)
 {
     TEXT_AUTO dir =
         options->out != NULL ? text_copy(options->out) : text_format("%s/try", rig->out);
     TEXT_AUTO payload = NULL;
     TEXT_AUTO reason = NULL;
-    char name[] = "try", title[] = "somebody's update is tried", proves[] = "", none[] = "";
+    char name[] = "try", proves[] = "", none[] = "";
+    TEXT_AUTO title = title_of(options);
     struct trial trial = {.rig = rig,
                           .options = options,
                           .scenario = {.name = name,

@@ -63,7 +63,10 @@ struct trial {
 /* trial_look.c: looks at what was brought, and has `make try-ready` run. 0; -EINVAL: something does
  * not serve; another -errno: the rig failed; with a reason. */
 int trial_look(struct trial *trial, char **reason);
-/* trial_stage.c: what is made before the first boot: disk, variables, payload, a way in. 0;
+/* trial_stage.c: whether the updates fit the image, as far as can be seen from outside. 0, or
+ * -EINVAL with a reason. */
+int trial_fits(const struct trial *trial, const struct image *image, char **reason);
+/* What is made before the first boot: disk, variables, payload, a way in. 0;
  * -EINVAL, another -errno as above. */
 int trial_stage(struct trial *trial, char **reason);
 /* trial_boots.c: makes the machine ready and updates it. 0; -EINVAL or -EPROTO with a reason. */

@@ -182,6 +182,19 @@ static int sets_parse(const struct trial_options *options, const char *backstop,
     return error;
 }
 
+/* The rig's own image is there by now, and no machine has been started from it. */
+static int own_image_fits(const struct trial *trial, char **reason)
+{
+    TEXT_AUTO base = text_format("%s/base.raw", trial->rig->dir);
+    struct image image;
+    int error = image_inspect(&image, base, base, reason);
+
+    if (error == 0)
+        error = trial_fits(trial, &image, reason);
+    image_free(&image);
+    return error;
+}
+
 /* What takes long to be made is made only for what is right otherwise. */
 int trial_look(struct trial *trial, char **reason)
 {
@@ -202,5 +215,7 @@ int trial_look(struct trial *trial, char **reason)
         error = tools_look(reason);
     if (error == 0)
         error = ready(trial->rig, reason);
-    return error == 0 && !built ? sets_parse(options, backstop, reason) : error;
+    if (error == 0 && !built)
+        error = sets_parse(options, backstop, reason);
+    return error == 0 && options->image == NULL ? own_image_fits(trial, reason) : error;
 }

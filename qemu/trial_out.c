@@ -14,9 +14,12 @@
 static const char mark_text[] =
     "`rig try` writes to this directory, and removes from it what it has written before.\n";
 
-static const char *const disks[] = {"disk.raw", "vars.fd", "payload.img", "seed.img"};
-static const char *const logs[] = {"try.json", "result.json",     "timeline.txt",
-                                   "qemu.log", "boot-[0-9]*.log", "screen-[0-9]*.png"};
+static const char *const disks[] = {"disk.raw", "vars.fd", "payload.img", "payload.img.sum",
+                                    "seed.img"};
+static const char *const logs[] = {"try.json",         "result.json",      "timeline.txt",
+                                   "qemu.log",         "boot-[0-9]*.log",  "screen-[0-9]*.png",
+                                   "report.html",      "report.json",      "junit.xml",
+                                   ".report.html.new", ".report.json.new", ".junit.xml.new"};
 
 static int refuse(const struct out *out, char **reason, const char *why)
 {

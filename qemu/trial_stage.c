@@ -159,6 +159,18 @@ static int update_fits(const struct update *update, const struct image *image, c
     return 0;
 }
 
+int trial_fits(const struct trial *trial, const struct image *image, char **reason)
+{
+    size_t count = trial->options->updates.count;
+    int error = 0;
+
+    for (size_t i = 0; i < count && error == 0; i++)
+        error = update_fits(&trial->updates[i], image, reason);
+    if (error == 0 && image->readable)
+        error = update_modules_fit(trial->updates, count, image->kernels, reason);
+    return error;
+}
+
 static int way_in(struct trial *trial, const char *parts, char **reason)
 {
     TEXT_AUTO agent = text_format("%s/agent", parts);
@@ -207,11 +219,8 @@ int trial_stage(struct trial *trial, char **reason)
 
     if (error == 0)
         error = image_inspect(&trial->image, trial->session.disk_path, image, reason);
-    for (size_t i = 0; i < options->updates.count && error == 0; i++)
-        error = update_fits(&trial->updates[i], &trial->image, reason);
-    if (error == 0 && trial->image.readable)
-        error = update_modules_fit(trial->updates, options->updates.count, trial->image.kernels,
-                                   reason);
+    if (error == 0)
+        error = trial_fits(trial, &trial->image, reason);
     if (error == 0)
         error = payload_make(trial, parts, reason);
     return error == 0 ? way_in(trial, parts, reason) : error;

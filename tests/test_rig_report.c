@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "../qemu/clean.h"
+#include "../qemu/evidence.h"
 #include "../qemu/markup.h"
 #include "../qemu/report.h"
 #include "../qemu/timeline.h"
@@ -268,6 +269,57 @@ static void an_update_that_did_harm_has_failed(void **state)
     report_free(&report);
 }
 
+/* As `rig try` leaves it: nothing but that, though states and proofs lie about. */
+static void of_one_run_that_alone(void **state)
+{
+    struct report report;
+    char results[128], proofs[128];
+    char *reason = NULL;
+
+    (void)state;
+    put("one/result.json", "{\"passed\":true}");
+    put("one/try.json", "{\"code\":10,\"answer\":\"recovers\"}");
+    put("one/below/result.json", "{\"passed\":true}");
+    put("state-base-12ab/result.json", "{\"passed\":true}");
+    put("proof/calls/points-a.jsonl", "{\"id\":\"x\",\"result\":\"passed\"}\n");
+    snprintf(results, sizeof results, "%s/one", scratch);
+    snprintf(proofs, sizeof proofs, "%s/proof", scratch);
+    assert_int_equal(report_read(&report, results, scratch, proofs, &reason), 0);
+    assert_int_equal(report.count, 1);
+    assert_int_equal(report.layer_count, 0);
+    assert_string_equal(report.results[0].name, "one");
+    assert_string_equal(result_reason(&report.results[0]), "recovers");
+    report_free(&report);
+    assert_int_equal(report_read(&report, scratch, NULL, NULL, &reason), 0);
+    assert_true(report.count > 1);
+    report_free(&report);
+}
+
+static void changes_are_those_of_intents(void **state)
+{
+    static const char journal[] =
+        "{\"journal\":["
+        "\"{\\\"event\\\":\\\"good\\\",\\\"changes\\\":[{\\\"path\\\":\\\"/no\\\"}]}\","
+        "\"{\\\"event\\\":\\\"intent\\\",\\\"changes\\\":[{\\\"path\\\":\\\"/a\\\"},"
+        "{\\\"path\\\":\\\"/b\\\"}]}\","
+        "\"{\\\"event\\\":\\\"intent\\\",\\\"changes\\\":7}\",\"{\\\"event\", 7, null,"
+        "\"{\\\"event\\\":\\\"intent\\\",\\\"changes\\\":[{\\\"path\\\":\\\"/c\\\"}]}\"]}";
+    struct json_object *evidence = json_tokener_parse(journal), *changes;
+
+    (void)state;
+    assert_non_null(evidence);
+    changes = evidence_changes(evidence);
+    assert_int_equal(json_object_array_length(changes), 3);
+    assert_string_equal(json_object_to_json_string_ext(changes, JSON_C_TO_STRING_PLAIN |
+                                                                    JSON_C_TO_STRING_NOSLASHESCAPE),
+                        "[{\"path\":\"/a\"},{\"path\":\"/b\"},{\"path\":\"/c\"}]");
+    json_object_put(changes);
+    json_object_put(evidence);
+    changes = evidence_changes(NULL);
+    assert_int_equal(json_object_array_length(changes), 0);
+    json_object_put(changes);
+}
+
 static void a_directory_that_is_not_there_is_said(void **state)
 {
     struct report report;
@@ -475,6 +527,8 @@ int main(void)
                                         scratch_remove),
         cmocka_unit_test_setup_teardown(an_update_that_did_harm_has_failed, scratch_make,
                                         scratch_remove),
+        cmocka_unit_test_setup_teardown(of_one_run_that_alone, scratch_make, scratch_remove),
+        cmocka_unit_test(changes_are_those_of_intents),
         cmocka_unit_test(a_directory_that_is_not_there_is_said),
         cmocka_unit_test_setup_teardown(the_last_line_on_a_point_counts, scratch_make,
                                         scratch_remove),
