@@ -1,9 +1,10 @@
 #!/bin/sh
-# mutant.sh NAME DIR: a copy of the sources in DIR with tests/mutants/NAME.patch applied, for a
+# mutant.sh NAME DIR | --sources: a copy of the sources in DIR with tests/mutants/NAME.patch applied, for a
 # build that the proofs must find fault with. DIR is made anew; only a copy of a mutant is replaced.
 #
 # Times are kept, and what $B (build) holds of core/, agent/ and efi/ comes along, so that a build
 # in DIR compiles what the patch touched and no more. Base images of the rig come as hard links.
+# --sources lists what would be copied.
 set -eu
 source=$(cd "$(dirname "$0")/../.." && pwd)
 mark=.mutant
@@ -34,6 +35,11 @@ seed() {
     done
 }
 
+if [ "$*" = --sources ]; then
+    cd "$source"
+    sources
+    exit
+fi
 [ $# = 2 ] || die "usage: mutant.sh NAME DIR"
 patch=$source/tests/mutants/$1.patch
 [ -f "$patch" ] || die "$patch is not there; tests/mutants/ has: $(cd "$source/tests/mutants" && echo *.patch)"

@@ -6,7 +6,7 @@
 # A layer's own part of the Makefile adds its target: PROOF_MUTANTS += proof-mutants-LAYER, whose
 # recipe is EACH_MUTANT: each mutant of the layer is made and built, and must be found.
 # $(1): layer; tests/mutants/LAYER.sh says what it needs in the environment
-EACH_MUTANT = B=$(B) tests/mutants/each.sh $(1) $(B)/mutants
+EACH_MUTANT = B=$(B) MUTANTS_JOBS=$(RIG_JOBS) tests/mutants/each.sh $(1) $(B)/mutants
 PROOF_CALLS  := $(B)/tests/proof-calls
 PROOF_CALLS_OBJS := $(patsubst tests/proof/%.c,$(B)/tests/proof/%.o,$(sort $(wildcard tests/proof/*.c)))
 PROOF_CALLS_PARTS := $(filter-out %/main.o,$(PROOF_CALLS_OBJS))
