@@ -49,8 +49,8 @@ struct report {
 
 /*
  * Reads `results` (searched three levels deep), states in `states` and proofs in `proofs`; either
- * may be NULL or absent. Where `results` itself is the directory of one run, that run alone is read.
- 0, or -errno with a reason (caller frees). report_free() in either case.
+ * may be NULL or absent. Where `results` itself is the directory of one run, that run alone is
+ read. 0, or -errno with a reason (caller frees). report_free() in either case.
  */
 int report_read(struct report *report, const char *results, const char *states, const char *proofs,
                 char **reason);

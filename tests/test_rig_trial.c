@@ -68,10 +68,10 @@ static void a_new_one_is_not_made_by_looking(void **state)
 static void an_earlier_run_is_cleared(void **state)
 {
     static const char *const written[] = {
-        "out/try.json",    "out/result.json",   "out/timeline.txt",     "out/qemu.log",
-        "out/boot-01.log", "out/screen-12.png", "out/screen-01-up.png", "out/disk.raw",
-        "out/vars.fd",     "out/payload.img",   "out/seed.img",         "out/payload.img.sum",
-        "out/report.html", "out/report.json",   "out/junit.xml",        "out/.report.html.new",
+        "out/try.json",      "out/result.json",   "out/timeline.txt",     "out/qemu.log",
+        "out/boot-01.log",   "out/screen-12.png", "out/screen-01-up.png", "out/disk.raw",
+        "out/vars.fd",       "out/payload.img",   "out/seed.img",         "out/payload.img.sum",
+        "out/report.html",   "out/report.json",   "out/junit.xml",        "out/.report.html.new",
         "out/.junit.xml.new"};
     static const char *const others[] = {"out/notes", "out/boot-my.log", "out/dir/try.json"};
     TEXT_AUTO reason = NULL;
