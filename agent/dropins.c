@@ -11,7 +11,8 @@
 
 #include "io.h"
 
-bool dropin_is_named(const char *name)
+/* NAME.conf, and not hidden. */
+static bool is_named(const char *name)
 {
     size_t size = strlen(name);
 
@@ -62,7 +63,7 @@ static int list(const struct place *place, const char *directory, struct dropins
         return -ENOMEM;
     }
     while (!error && (found = readdir(dir)))
-        if (dropin_is_named(found->d_name) && !has_name(dropins, before, found->d_name))
+        if (is_named(found->d_name) && !has_name(dropins, before, found->d_name))
             error = add(dropins, directory, found->d_name);
     closedir(dir);
     return error;

@@ -22,8 +22,6 @@ struct dropins {
     size_t count;
 };
 
-/* NAME.conf, and not hidden. */
-bool dropin_is_named(const char *name);
 /* A directory that is not there is an empty one. 0 or -errno. */
 int dropins_read(const struct place *place, const char *vendor, const char *local,
                  struct dropins *dropins);

@@ -232,17 +232,15 @@ static bool is_for_repair(const struct strings *words)
 
 /* What a file says of `wanted`: */
 struct answer {
-    bool has; /* lines with words, for repair aside */
-    bool all; /* and all of `wanted` in each that starts a machine */
+    bool has;   /* lines with words, for repair aside */
+    bool lacks; /* one that starts a machine has not all of them */
 };
 
 static void take_line(struct answer *answer, const struct strings *words,
-                      const struct strings *wanted, bool for_repair)
+                      const struct strings *wanted)
 {
-    if (for_repair)
-        return;
-    answer->all = (answer->all || !answer->has) && all_among(wanted, words);
     answer->has = true;
+    answer->lacks = answer->lacks || !all_among(wanted, words);
 }
 
 /* 0 or -ENOMEM. */
@@ -261,12 +259,13 @@ static int lines_have(char *text, const struct grammar *grammar, const char *ima
         err = add_words(&words, behind, grammar->script);
         any = true;
         if (err == 0 && grammar->each) {
-            take_line(answer, &words, wanted, is_for_repair(&words));
+            if (!is_for_repair(&words))
+                take_line(answer, &words, wanted);
             strings_free(&words);
         }
     }
     if (err == 0 && any && !grammar->each)
-        take_line(answer, &words, wanted, false);
+        take_line(answer, &words, wanted);
     strings_free(&words);
     return err;
 }
@@ -301,7 +300,7 @@ static bool one_has(const struct place *place, const char *directory, const char
     if (fd >= 0)
         close(fd);
     *seen = *seen || answer.has || (err < 0 && !is_absent(err));
-    return err == 0 && answer.has && answer.all;
+    return err == 0 && answer.has && !answer.lacks;
 }
 
 /* systemd-boot's, on a file system that knows no case. */
@@ -326,8 +325,7 @@ static bool all_entries_have(const struct place *place, const char *directory,
     for (struct dirent *found; have && (found = readdir(dir));) {
         struct answer answer = {0};
         if (is_entry(found->d_name))
-            have = file_has(fd, found->d_name, &entry, "", wanted, &answer) == 0 &&
-                   (answer.all || !answer.has);
+            have = file_has(fd, found->d_name, &entry, "", wanted, &answer) == 0 && !answer.lacks;
         *seen = *seen || answer.has;
     }
     closedir(dir);
