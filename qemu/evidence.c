@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include "clean.h"
+#include "markup.h"
 
 #define STATE_DIR "/var/lib/backstop"
 
@@ -89,27 +90,28 @@ struct json_object *evidence_read(struct session *session)
                      : evidence_of(&disk, &session->settled);
 }
 
-static void take_changes(struct json_object *changes, struct json_object *found)
+struct json_object *evidence_record(const struct json_object *evidence, size_t index)
 {
-    for (size_t i = 0; i < json_object_array_length(found); i++)
-        json_object_array_add(changes, json_object_get(json_object_array_get_idx(found, i)));
+    struct json_object *line = member_item(evidence, "journal", index);
+    struct json_object *record =
+        line != NULL ? json_tokener_parse(json_object_get_string(line)) : NULL;
+
+    if (json_object_is_type(record, json_type_object))
+        return record;
+    json_object_put(record);
+    return NULL;
 }
 
 struct json_object *evidence_changes(const struct json_object *evidence)
 {
-    struct json_object *changes = json_object_new_array(), *journal = NULL;
+    struct json_object *changes = json_object_new_array();
 
-    json_object_object_get_ex(evidence, "journal", &journal);
-    for (size_t i = 0; journal != NULL && i < json_object_array_length(journal); i++) {
-        const char *line = json_object_get_string(json_object_array_get_idx(journal, i));
-        struct json_object *record = line != NULL ? json_tokener_parse(line) : NULL;
-        struct json_object *event = NULL, *found = NULL;
+    for (size_t i = 0; i < member_count(evidence, "journal"); i++) {
+        struct json_object *record = evidence_record(evidence, i);
+        bool intends = strcmp(member_text(record, "event"), "intent") == 0;
 
-        json_object_object_get_ex(record, "event", &event);
-        json_object_object_get_ex(record, "changes", &found);
-        if (event != NULL && strcmp(json_object_get_string(event), "intent") == 0 &&
-            json_object_is_type(found, json_type_array))
-            take_changes(changes, found);
+        for (size_t k = 0; intends && k < member_count(record, "changes"); k++)
+            json_object_array_add(changes, json_object_get(member_item(record, "changes", k)));
         json_object_put(record);
     }
     return changes;

@@ -23,6 +23,8 @@ struct json_object *evidence_of(const struct disk *disk, bool *settled);
 /* There is none, and why. */
 struct json_object *evidence_unreadable(const char *reason);
 
+/* A line of the evidence's journal, parsed (caller puts it), or NULL. */
+struct json_object *evidence_record(const struct json_object *evidence, size_t index);
 /* What recoveries set out to change: the "changes" of all intents in the evidence's journal, the
  * oldest first, as agent/JOURNAL.md has them. An array (caller frees). */
 struct json_object *evidence_changes(const struct json_object *evidence);

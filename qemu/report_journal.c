@@ -2,19 +2,13 @@
 #include "report.h"
 
 #include <string.h>
+#include "evidence.h"
 #include "markup.h"
 #include "text.h"
 
 struct json_object *journal_line(const struct result *result, size_t index)
 {
-    struct json_object *line = member_item(member(result->json, "evidence"), "journal", index);
-    struct json_object *record =
-        line != NULL ? json_tokener_parse(json_object_get_string(line)) : NULL;
-
-    if (json_object_is_type(record, json_type_object))
-        return record;
-    json_object_put(record);
-    return NULL;
+    return evidence_record(member(result->json, "evidence"), index);
 }
 
 static void note_add(struct notes *notes, const char *kind, const char *text)
@@ -28,13 +22,6 @@ static void note_add(struct notes *notes, const char *kind, const char *text)
                  (int)most - 4, text);
     else
         snprintf(notes->text[notes->count++], sizeof notes->text[0], "%s: %s", kind, text);
-}
-
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
 /* Names of what was moved away, or of what came back, of an intent. */
@@ -51,7 +38,7 @@ static char *names(const struct json_object *intent, bool away)
             continue;
         if (*text != '\0')
             text_append(&text, ", ");
-        text_append(&text, file_name(member_text(change, "path")));
+        text_append(&text, text_file_name(member_text(change, "path")));
     }
     return text;
 }

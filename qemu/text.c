@@ -65,6 +65,13 @@ bool text_ends(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
+const char *text_file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
 char *text_quoted(const char *text)
 {
     char *quoted = text_copy("'");

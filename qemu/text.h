@@ -24,6 +24,8 @@ void text_append(char **target, const char *more);
 
 bool text_starts(const char *text, const char *start);
 bool text_ends(const char *text, const char *end);
+/* The last part of a path; all of it where nothing is behind its last slash. */
+const char *text_file_name(const char *path);
 
 /* As one word for sh: quoted, whatever is in it. Caller frees. */
 char *text_quoted(const char *text);

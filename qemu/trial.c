@@ -1,6 +1,7 @@
 #include "trial.h"
 #include "breakoff.h"
 #include "evidence.h"
+#include "markup.h"
 #include "report.h"
 #include "run.h"
 
@@ -44,13 +45,6 @@ static const char *first_fault(const struct session *session)
     return NULL;
 }
 
-static const char *field(struct json_object *change, const char *name)
-{
-    const char *text = json_object_get_string(json_object_object_get(change, name));
-
-    return text != NULL ? text : "";
-}
-
 /* "/path" of what the recoveries took out of its place, "and N more", or NULL. */
 static char *put_away(struct json_object *changes)
 {
@@ -60,9 +54,9 @@ static char *put_away(struct json_object *changes)
     for (size_t i = 0; i < json_object_array_length(changes); i++) {
         struct json_object *change = json_object_array_get_idx(changes, i);
 
-        if (strcmp(field(change, "kind"), "gone") == 0)
+        if (strcmp(member_text(change, "kind"), "gone") == 0)
             continue;
-        first = first != NULL ? first : field(change, "path");
+        first = first != NULL ? first : member_text(change, "path");
         count++;
     }
     if (count < 2)
@@ -70,16 +64,14 @@ static char *put_away(struct json_object *changes)
     return text_format("%s and %zu more", first, count - 1);
 }
 
-static char *answer_line(const struct trial *trial)
+static char *answer_line(const struct trial *trial, struct json_object *changes)
 {
     struct finding_of_trial finding = judge(trial);
     struct trial_rules rules = rules_of(trial);
     const char *fault = first_fault(&trial->session);
     TEXT_AUTO words = trial_words(&finding, &rules, trial->count);
-    struct json_object *changes = evidence_changes(trial->session.evidence);
     TEXT_AUTO away = put_away(changes);
 
-    json_object_put(changes);
     return text_format("%s%s%s%s%s%s%s%s%s", words, away != NULL ? "; put away: " : "",
                        away != NULL ? away : "", fault != NULL ? "; " : "",
                        fault != NULL ? fault : "", trial->itself != NULL ? "; " : "",
@@ -98,7 +90,9 @@ static void put_number(struct json_object *object, const char *key, size_t value
     json_object_object_add(object, key, json_object_new_int64((int64_t)value));
 }
 
-static struct json_object *answer_json(const struct trial *trial, const char *line)
+/* Takes ownership of the changes. */
+static struct json_object *answer_json(const struct trial *trial, const char *line,
+                                       struct json_object *changes)
 {
     struct finding_of_trial finding = judge(trial);
     struct json_object *object = json_object_new_object(), *boots = json_object_new_array();
@@ -115,7 +109,7 @@ static struct json_object *answer_json(const struct trial *trial, const char *li
     put_number(object, "safe", finding.safe);
     put_number(object, "uncounted", finding.uncounted);
     put_number(object, "recovered_in", finding.recovered);
-    json_object_object_add(object, "changes", evidence_changes(trial->session.evidence));
+    json_object_object_add(object, "changes", changes);
     for (size_t i = 0; i < trial->count; i++)
         json_object_array_add(boots, json_object_new_string(ending_string(trial->boots[i].ending)));
     json_object_object_add(object, "boots", boots);
@@ -163,9 +157,10 @@ static void publish(const struct trial *trial, struct json_object *object, const
 
 static int answer(const struct trial *trial)
 {
-    TEXT_AUTO line = answer_line(trial);
+    struct json_object *changes = evidence_changes(trial->session.evidence);
+    TEXT_AUTO line = answer_line(trial, changes);
 
-    publish(trial, answer_json(trial, line), line);
+    publish(trial, answer_json(trial, line, changes), line);
     return (int)judge(trial).verdict;
 }
 
@@ -268,20 +263,13 @@ static int perform(struct trial *trial, char **reason)
     return carry_out(trial, reason);
 }
 
-static const char *file_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
 /* What is tried, for who looks at the results later. */
 static char *title_of(const struct trial_options *options)
 {
     char *title = text_copy("");
 
     for (size_t i = 0; i < options->updates.count; i++) {
-        text_append(&title, file_name(options->updates.paths[i]));
+        text_append(&title, text_file_name(options->updates.paths[i]));
         text_append(&title, i + 1 < options->updates.count ? ", " : "");
     }
     if (options->command != NULL) {
@@ -289,7 +277,7 @@ static char *title_of(const struct trial_options *options)
         text_append(&title, options->command);
     }
     text_append(&title, options->image != NULL ? ", on " : ", on the rig's own image");
-    text_append(&title, options->image != NULL ? file_name(options->image) : "");
+    text_append(&title, options->image != NULL ? text_file_name(options->image) : "");
     return title;
 }
 
