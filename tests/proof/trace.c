@@ -111,7 +111,8 @@ static const struct call_rule *rule_of(bool memory, int nr)
                   : find_rule(rules, sizeof rules / sizeof *rules, nr);
 }
 
-/* Of the errors of the proof; man pages of the calls, section ERRORS. */
+/* Of the errors of the proof; man pages of the calls, section ERRORS. EROFS comes at any of them
+ * where the file system has gone read-only by itself: ext4(5), errors=remount-ro. */
 bool call_can_fail(enum call_kind kind, int error)
 {
     switch (kind) {
@@ -122,13 +123,13 @@ bool call_can_fail(enum call_kind kind, int error)
     case CALL_REMOVE:
         return error == EIO || error == EROFS || error == ENOMEM;
     case CALL_WRITE:
-        return error == EIO || error == ENOSPC || error == EINTR || error == 0;
+        return error == EIO || error == ENOSPC || error == EROFS || error == EINTR || error == 0;
     case CALL_SIZE:
-        return error == EIO || error == ENOSPC || error == EINTR;
+        return error == EIO || error == ENOSPC || error == EROFS || error == EINTR;
     case CALL_META:
         return error == EIO || error == ENOSPC || error == EROFS || error == ENOMEM;
     case CALL_SYNC:
-        return error == EIO || error == ENOSPC;
+        return error == EIO || error == ENOSPC || error == EROFS;
     case CALL_MEMORY:
         return error == ENOMEM;
     }
