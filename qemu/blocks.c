@@ -1,10 +1,12 @@
 /* blocks.c - see blocks.h */
 #include "blocks.h"
 #include "blocksrecord.h"
+#include "child.h"
 #include "clock.h"
 #include "crash.h"
 #include "labmachine.h"
 #include "points.h"
+#include "rig.h"
 #include "run.h"
 
 #include <errno.h>
@@ -12,14 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define FAILURES_TOLD 10u
 #define STATES_WANTED 1100
 #define APART_SHARE 20u /* no more than one in so many */
+#define JOBS_MAX 16
+#define NAMES_MAX 16u
 
 struct options {
     const char *lab, *out, *point;
-    long budget, states;
+    long budget, states, jobs;
     bool fresh, until_failed;
     double start;
 };
@@ -126,17 +133,16 @@ static int load(struct proof *proof)
 }
 
 /* Results are those of one recording, judged by one lab and one rig. */
-static int name_results(const struct proof *proof, char **file)
+static char *name_results(const struct proof *proof)
 {
     struct hash *hash = hash_new();
     char digest[HASH_TEXT_SIZE];
-    int error = hash_add_file(hash, "/proc/self/exe");
 
+    hash_add_text(hash, rig_judge);
     hash_add_text(hash, proof->recording.key);
     hash_add_text(hash, proof->recording.digest);
     hash_end(hash, digest);
-    *file = text_format("%s/points-%s-%.16s.jsonl", proof->options->out, proof->fs->name, digest);
-    return error;
+    return text_format("%s/points-%s-%.16s.jsonl", proof->options->out, proof->fs->name, digest);
 }
 
 /* A state looked at alone is not kept: points without a file. */
@@ -147,9 +153,8 @@ static int open_results(struct proof *proof)
 
     if (proof->options->point != NULL)
         return 0;
-    error = name_results(proof, &file);
-    if (error == 0 && proof->options->fresh)
-        error = file_write(file, "", 0);
+    file = name_results(proof);
+    error = proof->options->fresh ? file_write(file, "", 0) : 0;
     if (error == 0)
         error = points_open(&proof->points, file);
     if (error < 0)
@@ -444,10 +449,7 @@ static void add(struct sum *sum, const struct proof *proof, int error)
         sum->failed++;
     else if (tally.well > 0 && tally.left == 0)
         sum->passed++;
-    sum->tally.points += tally.points;
-    sum->tally.well += tally.well;
-    sum->tally.apart += tally.apart;
-    sum->tally.left += tally.left;
+    sum->tally = tally;
 }
 
 static void prove_one(const struct options *options, const struct block_fs *fs, struct sum *sum)
@@ -463,6 +465,69 @@ static void prove_one(const struct options *options, const struct block_fs *fs, 
     if (error != -ETIME)
         add(sum, &proof, error);
     proof_close(&proof);
+}
+
+static void sum_add(struct sum *sum, const struct sum *one)
+{
+    sum->passed += one->passed;
+    sum->failed += one->failed;
+    sum->tally.points += one->tally.points;
+    sum->tally.well += one->tally.well;
+    sum->tally.apart += one->tally.apart;
+    sum->tally.left += one->tally.left;
+}
+
+/* In a process of its own, which says what it says in whole lines and leaves its sum in *sum,
+ * shared with it; -errno where there is none. */
+static int prove_aside(const struct options *options, const struct block_fs *fs, struct sum *sum)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = child_fork();
+    if (pid != 0)
+        return pid > 0 ? 0 : -errno;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    prove_one(options, fs, sum);
+    _exit(EXIT_PASSED);
+}
+
+/* False where a process did not come to its end. */
+static bool reap(void)
+{
+    int status = 0;
+
+    while (wait(&status) < 0)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
+}
+
+/* options->jobs of them side by side. */
+static void prove_all(const struct options *options, const struct block_fs *const *chosen,
+                      size_t count, struct sum *sum)
+{
+    size_t size = count * sizeof(struct sum);
+    long running = 0;
+    struct sum *sums = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (sums == MAP_FAILED)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        if (running == options->jobs) {
+            sum->failed += !reap();
+            running--;
+        }
+        if (prove_aside(options, chosen[i], &sums[i]) == 0)
+            running++;
+        else
+            sum->failed++;
+    }
+    for (; running > 0; running--)
+        sum->failed += !reap();
+    for (size_t i = 0; i < count; i++)
+        sum_add(sum, &sums[i]);
+    munmap(sums, size);
 }
 
 static const struct block_fs *fs_of_point(const char *id)
@@ -486,6 +551,7 @@ static int help(void)
 {
     fputs("usage: rig blocks [options] [NAME...]\n"
           "NAME: ext4, ext4-kept, xfs, btrfs, vfat, vfat-uninstall; all of them if none is given\n"
+          "  -j N              file systems side by side (default 1)\n"
           "  --budget SECONDS  start no state after so long; what was left out is said\n"
           "  --states N        of each NAME (default 1100; 0: every one there is)\n"
           "  --until-failed    start no state of a NAME after one that failed\n"
@@ -514,7 +580,7 @@ static int parse(int argc, char **argv, struct options *options)
 
     optind = 0;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+j:h", longs, NULL)) != -1) {
         if (option == 'h')
             return help() + EXIT_USAGE + 1;
         if (option == 'l')
@@ -531,6 +597,8 @@ static int parse(int argc, char **argv, struct options *options)
             return wrong("--budget takes a number of seconds within 1..1000000");
         else if (option == 's' && text_number(optarg, 0, 1000000, &options->states) < 0)
             return wrong("--states takes a number within 0..1000000");
+        else if (option == 'j' && text_number(optarg, 1, JOBS_MAX, &options->jobs) < 0)
+            return wrong("-j takes a number within 1..16");
         else if (option == '?')
             return wrong("there is a word that is not an option, or needs a value");
     }
@@ -559,9 +627,11 @@ int blocks_main(char *const words[])
     struct options options = {.lab = "build/lab",
                               .out = "build/proof/blocks",
                               .states = STATES_WANTED,
+                              .jobs = 1,
                               .start = clock_now()};
+    const struct block_fs *fs, *chosen[NAMES_MAX];
     struct sum sum = {0};
-    const struct block_fs *fs;
+    size_t count = 0;
     int argc = 0, code;
 
     while (words[argc] != NULL)
@@ -571,8 +641,9 @@ int blocks_main(char *const words[])
     if (code != 0)
         return code > EXIT_USAGE ? EXIT_PASSED : code;
     for (size_t i = 0; (fs = block_fs_at(i)) != NULL; i++)
-        if (is_asked(&options, fs, words + optind - 1))
-            prove_one(&options, fs, &sum);
+        if (is_asked(&options, fs, words + optind - 1) && count < NAMES_MAX)
+            chosen[count++] = fs;
+    prove_all(&options, chosen, count, &sum);
     printf("blocks: %zu points, %zu ended well, %zu left out; %zu apart\n", sum.tally.points,
            sum.tally.well, sum.tally.left, sum.tally.apart);
     printf("%zu passed, %zu failed\n", sum.passed, sum.failed);

@@ -29,7 +29,7 @@ lab: rig-base $(LAB)/init $(B)/qemu/rig $(B)/agent/backstop $(B)/agent/backstop-
 	    $(B)/agent/backstop-early $(B)/efi/backstopx64.efi $(LAB_TOOLS)
 
 proof-blocks: lab
-	$(Q)$(RIG_PROGRAM) blocks --lab $(LAB) --out $(B)/proof/blocks $(PROOF_BUDGET:%=--budget %) $(BLOCKS)
+	$(Q)$(RIG_PROGRAM) blocks -j $(RIG_JOBS) --lab $(LAB) --out $(B)/proof/blocks $(PROOF_BUDGET:%=--budget %) $(BLOCKS)
 
 #: make lab         what crash states are made and judged in
 #: make proof-mutants-blocks  known-bad builds, each of which crash states must find
