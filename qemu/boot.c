@@ -171,7 +171,7 @@ static void qmp_line(void *context, const struct qmp_message *message)
     if (message->kind == QMP_EVENT && strcmp(message->reason, "NIC_RX_FILTER_CHANGED") == 0)
         boot->network = true;
     if (message->kind == QMP_EVENT && strcmp(message->reason, "BLOCK_IO_ERROR") == 0)
-        faults_disk_failed(session);
+        faults_disk_failed(session, message->read);
     if (message->kind == QMP_EVENT && strcmp(message->reason, "GUEST_PANICKED") == 0 &&
         !boot->panic) {
         boot->panic = true;

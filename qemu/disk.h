@@ -45,6 +45,9 @@ int disk_mkdir(const struct disk *disk, const char *path, char **reason);
 
 /* Flips one bit in the middle of a file, which keeps its size and times. */
 int disk_damage(const struct disk *disk, const char *path, char **reason);
+/* Where a file's first block lies: its byte on the disk. -EIO where it has none, and *byte stays.
+ */
+int disk_where(const struct disk *disk, const char *path, uint64_t *byte, char **reason);
 /* Gives a new file at path, in a directory that is there, all blocks that root could have. */
 int disk_fill(const struct disk *disk, const char *path, char **reason);
 

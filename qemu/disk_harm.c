@@ -1,4 +1,5 @@
-/* What harms a file system without anybody having written to it: rot, and no room. */
+/* What harms a file system without anybody having written to it: rot, and no room; where to harm
+ * it. */
 #include "disk_fs.h"
 
 #include <errno.h>
@@ -51,6 +52,24 @@ int disk_damage(const struct disk *disk, const char *path, char **reason)
     if (ext2fs_close_free(&fs) != 0 || error != 0)
         return said(reason, "nothing there to damage", path, error);
     return 0;
+}
+
+int disk_where(const struct disk *disk, const char *path, uint64_t *byte, char **reason)
+{
+    ext2_filsys fs = disk_root_open(disk, 0);
+    ext2_ino_t number;
+    blk64_t block = 0;
+    errcode_t error;
+
+    if (fs == NULL)
+        return said(reason, "its file system cannot be opened", path, 0);
+    error = ext2fs_namei_follow(fs, EXT2_ROOT_INO, EXT2_ROOT_INO, path, &number);
+    if (error == 0)
+        error = ext2fs_bmap2(fs, number, NULL, NULL, 0, 0, NULL, &block);
+    if (error == 0 && block != 0)
+        *byte = disk->root_offset + block * fs->blocksize;
+    ext2fs_close_free(&fs);
+    return error != 0 || block == 0 ? said(reason, "no block of its own there", path, error) : 0;
 }
 
 #define ANYWHERE (~(blk64_t)0)

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 #define RUNNING                                                                                    \
     (BIT(WHEN_INITRAMFS) | BIT(WHEN_EARLY) | BIT(WHEN_BOOTED) | BIT(WHEN_NETWORK) |                \
      BIT(WHEN_AFTER) | BIT(WHEN_CONSOLE))
+#define BY_AGENT (BIT(WHEN_BOOTED) | BIT(WHEN_NETWORK) | BIT(WHEN_AFTER))
 #define ANYWHERE (RUNNING | BIT(WHEN_FIRMWARE) | BIT(WHEN_KERNEL))
 
 static const struct {
@@ -26,6 +28,9 @@ static const struct {
 
 static const char at_rest[] =
     "that is done before power-on, while nothing uses the disk or the flash: its time is firmware";
+static const char of_disk[] = "that is done before power-on, or by the guest's agent: its time is "
+                              "firmware, booted, network or "
+                              "after=SECONDS";
 static const char by_writes[] = "that is counted in writes: its time is write=N";
 static const char no_kernel[] =
     "there is no kernel yet that could, or a write is not its time: its time is initramfs, early, "
@@ -38,7 +43,7 @@ static const struct {
     const char *subject;   /* what the word behind it is, NULL: none */
 } whats[WHATS] = {
     [WHAT_PANIC] = {"panic", RUNNING, no_kernel, NULL},
-    [WHAT_OOPS] = {"oops", BIT(WHEN_BOOTED) | BIT(WHEN_NETWORK) | BIT(WHEN_AFTER),
+    [WHAT_OOPS] = {"oops", BY_AGENT,
                    "the guest's agent loads the driver that does it: its time is booted, network "
                    "or after=SECONDS",
                    NULL},
@@ -47,8 +52,9 @@ static const struct {
     [WHAT_POWER_CUT] = {"power-cut", ANYWHERE | BIT(WHEN_WRITE), "", NULL},
     [WHAT_IO_ERROR] = {"io-error", BIT(WHEN_WRITE), by_writes, NULL},
     [WHAT_IO_ERROR_ONCE] = {"io-error-once", BIT(WHEN_WRITE), by_writes, NULL},
-    [WHAT_READ_ONLY] = {"read-only", BIT(WHEN_FIRMWARE), at_rest, NULL},
-    [WHAT_DISK_FULL] = {"disk-full", BIT(WHEN_FIRMWARE), at_rest, NULL},
+    [WHAT_BAD_SECTOR] = {"bad-sector", BIT(WHEN_FIRMWARE), at_rest, "a path"},
+    [WHAT_READ_ONLY] = {"read-only", BIT(WHEN_FIRMWARE) | BY_AGENT, of_disk, NULL},
+    [WHAT_DISK_FULL] = {"disk-full", BIT(WHEN_FIRMWARE) | BY_AGENT, of_disk, NULL},
     [WHAT_CORRUPT] = {"corrupt", BIT(WHEN_FIRMWARE), at_rest, "a path"},
     [WHAT_CLOCK] = {"clock", BIT(WHEN_FIRMWARE), at_rest, "a date"},
     [WHAT_NVRAM_FULL] = {"nvram-full", BIT(WHEN_FIRMWARE), at_rest, NULL},
@@ -138,8 +144,9 @@ static const char *subject_fault(enum fault_what what, const char *subject)
 {
     if (what == WHAT_CLOCK && !is_date(subject))
         return "not a date like 1970-01-01";
-    if (what == WHAT_CORRUPT && subject[0] != '/')
-        return "the path does not begin with /";
+    if ((what == WHAT_CORRUPT || what == WHAT_BAD_SECTOR) && subject[0] != '/' &&
+        !text_starts(subject, FAULT_OBJECT))
+        return "the path does not begin with /, nor is it object=DELIVERED";
     if ((what == WHAT_VARIABLE_LOST || what == WHAT_VARIABLE_DAMAGED) && !is_variable(subject))
         return "not the name of a variable";
     return NULL;
@@ -244,4 +251,12 @@ char *fault_disk_rules(const struct fault *fault)
         text_append(&rules, rule);
     }
     return rules;
+}
+
+/* QEMU tells sectors of 512 bytes. */
+char *fault_sector_rule(uint64_t byte)
+{
+    return text_format("[inject-error]\nevent = \"read_aio\"\niotype = \"read\"\n"
+                       "sector = \"%" PRIu64 "\"\nerrno = \"5\"\nonce = \"off\"\n",
+                       byte / 512);
 }

@@ -3,8 +3,8 @@
  *
  * README.md has the vocabulary. Faults come from outside the machine: edits of flash and disk
  * before power-on, QEMU's settings for a boot, or an act on the running machine (an NMI that the
- * kernel answers with a panic, a reset, the power cut). So nothing in the guest is built for them,
- * and no file that Backstop looks at is changed to bring one about.
+ * kernel answers with a panic, a reset, the power cut, a command to the guest's agent). So nothing
+ * in the guest is built for them, and no file that Backstop looks at is changed to bring one about.
  */
 #ifndef BACKSTOP_RIG_FAULTS_H
 #define BACKSTOP_RIG_FAULTS_H
@@ -35,6 +35,7 @@ enum fault_what {
     WHAT_POWER_CUT,
     WHAT_IO_ERROR, /* this write and all later ones */
     WHAT_IO_ERROR_ONCE,
+    WHAT_BAD_SECTOR, /* reads of a file's first sector */
     WHAT_READ_ONLY,
     WHAT_DISK_FULL,
     WHAT_CORRUPT,
@@ -47,6 +48,8 @@ enum fault_what {
 };
 
 #define FAULT_WRITES_MAX 2000
+/* Before a file of the vendor's deliveries: its object in Backstop's store. */
+#define FAULT_OBJECT "object="
 
 struct fault {
     enum fault_when when;
@@ -54,9 +57,10 @@ struct fault {
     char *text;    /* of WHEN_CONSOLE, or NULL */
     char *subject; /* path, variable or date, or NULL */
     enum fault_what what;
-    long left;   /* strikes to come; FAULT_ALWAYS: no end */
-    bool due;    /* what it waits for has been seen in this boot */
-    bool struck; /* in the boot that is running or was the last */
+    uint64_t byte; /* of the disk, where the sector is that is bad; 0: not looked for yet */
+    long left;     /* strikes to come; FAULT_ALWAYS: no end */
+    bool due;      /* what it waits for has been seen in this boot */
+    bool struck;   /* in the boot that is running or was the last */
 };
 #define FAULT_ALWAYS (-1)
 
@@ -73,6 +77,9 @@ const char *fault_when_string(enum fault_when when);
  * Caller frees. Source: QEMU, docs/devel/blkdebug.rst.
  */
 char *fault_disk_rules(const struct fault *fault);
+/* The rule for a sector that cannot be read, by its byte on the disk; in every state. Caller frees.
+ */
+char *fault_sector_rule(uint64_t byte);
 
 /* A step `fault` arms one, `fault none` disarms all. 0 or -EPROTO. */
 int fault_arm(struct session *session, char *const words[], int count);
@@ -83,8 +90,8 @@ int faults_prepare(struct session *session, struct machine_setup *setup);
 void faults_watch(struct session *session);
 /* A line of the console. */
 void faults_console(struct session *session, const char *line);
-/* QEMU says that a request of the disk failed. */
-void faults_disk_failed(struct session *session);
+/* QEMU says that a read or a write of the disk failed. */
+void faults_disk_failed(struct session *session, bool read);
 /* A fault struck in the boot that is running or was the last. */
 bool faults_struck(const struct session *session);
 /* One has strikes to come. */

@@ -6,11 +6,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GRUB_CONFIG "/boot/grub/grub.cfg"
 /* The kernel takes an NMI that nobody asked for as a reason to panic. */
 #define NMI_OPTION "unknown_nmi_panic"
 #define FILLER "/var/tmp/rig-filler"
+/* The same in the machine, in pieces that halve (bytes), down to a block. */
+#define FILL                                                                                       \
+    "f=" FILLER "; o=0; s=1073741824; while [ $s -ge 4096 ]; do "                                  \
+    "if fallocate -o $o -l $s $f 2>/dev/null; then o=$((o + s)); else s=$((s / 2)); fi; done"
 
 int fault_arm(struct session *session, char *const words[], int count)
 {
@@ -74,12 +79,13 @@ static int edit_disk(struct session *session, const struct fault *fault)
 {
     struct disk disk;
     TEXT_AUTO reason = NULL;
+    TEXT_AUTO path = fault->subject != NULL ? session_path(session, fault->subject) : NULL;
     int error = session_disk(session, &disk);
 
     if (error < 0)
         return error;
     error = fault->what == WHAT_DISK_FULL ? disk_fill(&disk, FILLER, &reason)
-                                          : disk_damage(&disk, fault->subject, &reason);
+                                          : disk_damage(&disk, path, &reason);
     return error < 0 ? session_fail(session, "%s", reason) : 0;
 }
 
@@ -118,17 +124,49 @@ static int edit_nvram(struct session *session, const struct fault *fault)
     return error;
 }
 
-static int disk_rules(struct session *session, const struct fault *fault,
+/* Behind the rules of the faults before this one, for the same boot. */
+static int disk_rules_add(struct session *session, const char *rules, struct machine_setup *setup)
+{
+    TEXT_AUTO all = NULL;
+    int error;
+
+    if (setup->disk_rules == NULL) {
+        text_replace(&session->disk_rules, text_format("%s/blkdebug.conf", session->dir));
+        unlink(session->disk_rules);
+        setup->disk_rules = session->disk_rules;
+    }
+    all = file_read(session->disk_rules, NULL);
+    if (all == NULL)
+        all = text_copy("");
+    text_append(&all, rules);
+    error = file_write(session->disk_rules, all, strlen(all));
+    return error < 0 ? session_fail(session, "%s: %s", session->disk_rules, strerror(-error)) : 0;
+}
+
+static int fail_write(struct session *session, const struct fault *fault,
                       struct machine_setup *setup)
 {
     TEXT_AUTO rules = fault_disk_rules(fault);
-    int error;
 
-    text_replace(&session->disk_rules, text_format("%s/blkdebug.conf", session->dir));
-    error = file_write(session->disk_rules, rules, strlen(rules));
-    setup->disk_rules = session->disk_rules;
     setup->disk_stops = fault->what == WHAT_POWER_CUT;
-    return error < 0 ? session_fail(session, "%s: %s", session->disk_rules, strerror(-error)) : 0;
+    return disk_rules_add(session, rules, setup);
+}
+
+/* A sector stays bad, whatever becomes of the file. */
+static int fail_read(struct session *session, struct fault *fault, struct machine_setup *setup)
+{
+    struct disk disk;
+    TEXT_AUTO reason = NULL;
+    TEXT_AUTO rule = NULL;
+    TEXT_AUTO path = session_path(session, fault->subject);
+    int error = fault->byte == 0 ? session_disk(session, &disk) : 0;
+
+    if (error < 0)
+        return error;
+    if (fault->byte == 0 && disk_where(&disk, path, &fault->byte, &reason) < 0)
+        return session_fail(session, "%s", reason);
+    rule = fault_sector_rule(fault->byte);
+    return disk_rules_add(session, rule, setup);
 }
 
 static int prepare_one(struct session *session, struct fault *fault, struct machine_setup *setup)
@@ -138,7 +176,9 @@ static int prepare_one(struct session *session, struct fault *fault, struct mach
     if (fault->when == WHEN_NETWORK)
         setup->network = true;
     if (fault->when == WHEN_WRITE)
-        return disk_rules(session, fault, setup);
+        return fail_write(session, fault, setup);
+    if (fault->when != WHEN_FIRMWARE && fault->what != WHAT_PANIC)
+        return 0;
     switch (fault->what) {
     case WHAT_PANIC:
         return nmi_option_add(session);
@@ -150,6 +190,8 @@ static int prepare_one(struct session *session, struct fault *fault, struct mach
     case WHAT_IO_ERROR_ONCE:
     case WHATS:
         return 0;
+    case WHAT_BAD_SECTOR:
+        return fail_read(session, fault, setup);
     case WHAT_READ_ONLY:
         setup->disk_read_only = true;
         break;
@@ -224,6 +266,12 @@ static void act(struct session *session, struct fault *fault)
     case WHAT_OOPS:
         machine_send(machine, "run fault modprobe acme_probe");
         break;
+    case WHAT_READ_ONLY: /* all file systems on disks, as errors=remount-ro would its own */
+        machine_send(machine, "run fault echo u >/proc/sysrq-trigger");
+        break;
+    case WHAT_DISK_FULL:
+        machine_send(machine, "run fault " FILL);
+        break;
     case WHAT_HANG:
         machine_qmp(machine, "stop");
         boot_look(session);
@@ -237,8 +285,7 @@ static void act(struct session *session, struct fault *fault)
         break;
     case WHAT_IO_ERROR:
     case WHAT_IO_ERROR_ONCE:
-    case WHAT_READ_ONLY:
-    case WHAT_DISK_FULL:
+    case WHAT_BAD_SECTOR:
     case WHAT_CORRUPT:
     case WHAT_CLOCK:
     case WHAT_NVRAM_FULL:
@@ -250,9 +297,12 @@ static void act(struct session *session, struct fault *fault)
     }
 }
 
-static bool is_act(enum fault_what what)
+/* Done to the machine while it runs. */
+static bool is_act(const struct fault *fault)
 {
-    return what <= WHAT_POWER_CUT;
+    return fault->what <= WHAT_POWER_CUT ||
+           ((fault->what == WHAT_READ_ONLY || fault->what == WHAT_DISK_FULL) &&
+            fault->when != WHEN_FIRMWARE);
 }
 
 void faults_watch(struct session *session)
@@ -260,7 +310,7 @@ void faults_watch(struct session *session)
     for (size_t i = 0; i < session->fault_count && session->on; i++) {
         struct fault *fault = &session->faults[i];
 
-        if (fault->left != 0 && !fault->struck && is_act(fault->what) &&
+        if (fault->left != 0 && !fault->struck && is_act(fault) &&
             is_time(fault, session_boot(session)))
             act(session, fault);
     }
@@ -277,15 +327,16 @@ void faults_console(struct session *session, const char *line)
 }
 
 /* A power cut is an act still to come; an error has been seen by the guest. */
-void faults_disk_failed(struct session *session)
+void faults_disk_failed(struct session *session, bool read)
 {
     for (size_t i = 0; i < session->fault_count; i++) {
         struct fault *fault = &session->faults[i];
 
-        if (fault->when != WHEN_WRITE || fault->left == 0)
+        if (!(read ? fault->what == WHAT_BAD_SECTOR : fault->when == WHEN_WRITE) ||
+            fault->left == 0)
             continue;
         fault->due = true;
-        if (!is_act(fault->what) && !fault->struck)
+        if (!is_act(fault) && !fault->struck)
             struck(session, fault);
     }
 }

@@ -45,6 +45,7 @@ static int message_read(struct json_object *object, struct qmp_message *message)
     } else {
         message->kind = QMP_EVENT;
     }
+    message->read = strcmp(member_text(object, "data", "operation"), "read") == 0;
     message->icount = member_icount(object);
     snprintf(message->reason, sizeof message->reason, "%s", event);
     return 0;

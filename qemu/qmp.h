@@ -1,10 +1,11 @@
 /*
  * qmp.h - one line of QEMU's machine protocol. Source: docs/interop/qmp-spec.txt,
- * qapi/run-state.json.
+ * qapi/run-state.json, qapi/block-core.json.
  */
 #ifndef BACKSTOP_RIG_QMP_H
 #define BACKSTOP_RIG_QMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum qmp_kind {
@@ -18,6 +19,7 @@ enum qmp_kind {
 struct qmp_message {
     enum qmp_kind kind;
     char reason[64]; /* for QMP_ERROR its description */
+    bool read;       /* of a BLOCK_IO_ERROR: it was a read that failed */
     int64_t icount;  /* answer to query-replay: instructions that the guest has executed; else -1 */
 };
 

@@ -443,15 +443,16 @@ static char *lines_of(char *const words[], int count)
     return text;
 }
 
-#define OBJECT "object="
-
-/* Where Backstop's store keeps the content of what the vendor delivered as `file`. */
-static char *object_path(const struct session *session, const char *file)
+char *session_path(const struct session *session, const char *word)
 {
-    TEXT_AUTO path = text_format("%s/%s", session->outbox, file);
-    struct hash *hash = hash_new();
+    TEXT_AUTO path = NULL;
+    struct hash *hash;
     char hex[HASH_TEXT_SIZE];
 
+    if (!text_starts(word, FAULT_OBJECT))
+        return text_copy(word);
+    path = text_format("%s/%s", session->outbox, word + strlen(FAULT_OBJECT));
+    hash = hash_new();
     (void)hash_add_file(hash, path);
     hash_end(hash, hex);
     return text_format("/var/lib/backstop/store/%.2s/%s", hex, hex + 2);
@@ -461,9 +462,7 @@ static int do_file(struct session *session, char *const words[], int count, bool
 {
     struct disk disk;
     TEXT_AUTO reason = NULL;
-    TEXT_AUTO path = !text_starts(words[1], OBJECT)
-                         ? text_copy(words[1])
-                         : object_path(session, words[1] + strlen(OBJECT));
+    TEXT_AUTO path = session_path(session, words[1]);
     int error = session_disk(session, &disk);
 
     if (error < 0)
@@ -500,8 +499,9 @@ static const char *file_fault(char *const words[], int count)
         return "not an edit of a file";
     if (two ? count != 2 : count < 3)
         return "too few or too many words";
-    return words[1][0] == '/' || text_starts(words[1], OBJECT) ? NULL
-                                                               : "the path does not begin with /";
+    return words[1][0] == '/' || text_starts(words[1], FAULT_OBJECT)
+               ? NULL
+               : "the path does not begin with /";
 }
 
 static int do_snapshot(struct session *session, char *const words[], int count)
@@ -547,8 +547,8 @@ const struct verb verbs[] = {
     {"fault", 1, 4,
      "none | WHEN WHAT [count=N|always]; WHEN: firmware, kernel, initramfs, early, booted, "
      "network, after=SECONDS, write=N, console=TEXT; WHAT: panic, oops, hang, reset, power-cut, "
-     "io-error, io-error-once, read-only, disk-full, corrupt PATH, clock DATE, nvram-full, "
-     "variable-lost NAME, variable-damaged NAME, boot-order",
+     "io-error, io-error-once, bad-sector PATH, read-only, disk-full, corrupt PATH, clock DATE, "
+     "nvram-full, variable-lost NAME, variable-damaged NAME, boot-order",
      "arm a fault for the boots to come, once if nothing else is said; README.md has the sense",
      fault_words_fault, do_fault, false},
     {"chaos", 1, 5,

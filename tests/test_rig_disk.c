@@ -1,4 +1,5 @@
 /* Harm done to a file system from outside: rot that moves no time stamp, and no block left. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,28 @@ static void rot(void **state)
     is_consistent(world);
 }
 
+static void where_a_file_begins(void **state)
+{
+    const struct world *world = *state;
+    TEXT_AUTO bytes = disk_read(&world->disk, FILE_PATH, NULL);
+    TEXT_AUTO reason = NULL;
+    TEXT_AUTO none = NULL;
+    uint64_t byte = 0, kept;
+    char there[4] = "";
+    int fd = open(world->disk.path, O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    if (disk_where(&world->disk, FILE_PATH, &byte, &reason) < 0)
+        fail_msg("%s", reason);
+    assert_int_equal(pread(fd, there, sizeof there, (off_t)byte), sizeof there);
+    assert_memory_equal(there, bytes, sizeof there);
+    close(fd);
+    kept = byte;
+    assert_true(disk_where(&world->disk, "/a/none", &byte, &none) < 0);
+    assert_non_null(strstr(none, "/a/none"));
+    assert_int_equal(byte, kept);
+}
+
 static uint64_t blocks_free(const struct disk *disk)
 {
     ext2_filsys fs = disk_root_open(disk, 0);
@@ -148,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rot, make, unmake),
+        cmocka_unit_test_setup_teardown(where_a_file_begins, make, unmake),
         cmocka_unit_test_setup_teardown(no_block_that_root_could_have, make, unmake),
         cmocka_unit_test_setup_teardown(files_of_the_small_disk, make, unmake),
     };

@@ -45,6 +45,11 @@ static const struct {
     {"write=1 io-error count=2", WHEN_WRITE, WHAT_IO_ERROR, 1, 2, NULL, NULL},
     {"write=2000 io-error-once", WHEN_WRITE, WHAT_IO_ERROR_ONCE, 2000, 1, NULL, NULL},
     {"console=\"a b\" panic", WHEN_CONSOLE, WHAT_PANIC, 0, 1, NULL, "a b"},
+    {"firmware bad-sector /a/b always", WHEN_FIRMWARE, WHAT_BAD_SECTOR, 0, FAULT_ALWAYS, "/a/b",
+     NULL},
+    {"firmware bad-sector object=a/b", WHEN_FIRMWARE, WHAT_BAD_SECTOR, 0, 1, "object=a/b", NULL},
+    {"booted read-only", WHEN_BOOTED, WHAT_READ_ONLY, 0, 1, NULL, NULL},
+    {"after=3000s disk-full", WHEN_AFTER, WHAT_DISK_FULL, 3000, 1, NULL, NULL},
     {"firmware read-only", WHEN_FIRMWARE, WHAT_READ_ONLY, 0, 1, NULL, NULL},
     {"firmware disk-full", WHEN_FIRMWARE, WHAT_DISK_FULL, 0, 1, NULL, NULL},
     {"firmware corrupt /a/b", WHEN_FIRMWARE, WHAT_CORRUPT, 0, 1, "/a/b", NULL},
@@ -109,11 +114,14 @@ static const struct {
     {"write=3 hang", "not counted in writes"},
     {"write=3 reset", "not counted in writes"},
     {"early io-error", "write=N"},
-    {"booted disk-full", "before power-on"},
+    {"early disk-full", "before power-on, or by the guest's agent"},
+    {"booted bad-sector /x", "before power-on"},
+    {"firmware bad-sector", "not said"},
+    {"firmware bad-sector etc/x", "does not begin"},
     {"early corrupt /x", "before power-on"},
     {"booted clock 1970-01-01", "before power-on"},
     {"initramfs nvram-full", "before power-on"},
-    {"write=1 read-only", "before power-on"},
+    {"write=1 read-only", "before power-on, or by the guest's agent"},
     {"early boot-order", "before power-on"},
     {"after=0 panic", "1..3000"},
     {"after=s panic", "1..3000"},
@@ -183,12 +191,22 @@ static void rules_for_a_write(void **state)
                                  "state = \"1\"\nerrno = \"5\"\nonce = \"off\"\n");
 }
 
+static void rule_for_a_sector(void **state)
+{
+    TEXT_AUTO rule = fault_sector_rule(0x100000000u + 4096);
+
+    (void)state;
+    assert_string_equal(rule, "[inject-error]\nevent = \"read_aio\"\niotype = \"read\"\n"
+                              "sector = \"8388616\"\nerrno = \"5\"\nonce = \"off\"\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_makes_sense_is_read),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(rules_for_a_write),
+        cmocka_unit_test(rule_for_a_sector),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,24 @@ static void qmp_lines(void **state)
     }
 }
 
+static void qmp_disk_errors(void **state)
+{
+    struct qmp_message message = {0};
+
+    (void)state;
+    assert_int_equal(qmp_parse("{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"operation\": "
+                               "\"read\", \"action\": \"report\"}}",
+                               &message),
+                     0);
+    assert_true(message.read);
+    assert_int_equal(
+        qmp_parse("{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"operation\": \"write\"}}",
+                  &message),
+        0);
+    assert_string_equal(message.reason, "BLOCK_IO_ERROR");
+    assert_false(message.read);
+}
+
 static void qmp_instructions(void **state)
 {
     struct qmp_message message = {0};
@@ -262,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(qmp_lines),
+        cmocka_unit_test(qmp_disk_errors),
         cmocka_unit_test(qmp_instructions),
         cmocka_unit_test(channel_lines),
         cmocka_unit_test(long_words_of_hello_are_refused),
