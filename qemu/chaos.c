@@ -28,7 +28,8 @@ struct chaos {
     const char *proof; /* directory of results */
     long seed, boots, budget, tries;
     bool seed_given, fresh, print;
-    char *points; /* file of results */
+    struct view *view; /* while there is one, or NULL */
+    char *points;      /* file of results */
     double start;
 };
 
@@ -63,7 +64,7 @@ static int help(void)
         "  --tries N         runs in which a failing sequence is made short (default 12; 0: none)\n"
         "  --budget SECONDS  begin nothing after so long; what was left out is said\n"
         "  --fresh           forget what is kept\n"
-        "  --live            the timeline on stdout\n"
+        "  --live            the timeline on stdout, instead of the live view of a terminal\n"
         "  --proof DIR       results and failing sequences (default RIG/../proof/chaos)\n",
         stdout);
     return EXIT_PASSED;
@@ -103,7 +104,7 @@ static void outcome_free(struct outcome *outcome)
 
 /* Runs a scenario's text in dir, which is made anew. */
 static void run_text(const struct chaos *chaos, const char *name, const char *text, const char *dir,
-                     struct outcome *outcome)
+                     struct view_row *row, struct outcome *outcome)
 {
     const struct rig *rig = chaos->rig;
     TEXT_AUTO file = text_format("%s/%s.scn", dir, name);
@@ -114,6 +115,7 @@ static void run_text(const struct chaos *chaos, const char *name, const char *te
 
     memset(outcome, 0, sizeof *outcome);
     session_of(rig, &session, payload, outbox);
+    session.row = row;
     directory_remove(dir);
     if (directory_make(dir) < 0 || file_write(file, text, strlen(text)) < 0)
         outcome->detail = text_format("%s: %s", file, strerror(errno));
@@ -163,10 +165,14 @@ static bool fails_alike(void *context, const size_t *steps, size_t count)
 
     if (time_is_over(shrinking->chaos))
         return false;
-    run_text(shrinking->chaos, "shrinking", text, shrinking->dir, &outcome);
+    run_text(shrinking->chaos, "shrinking", text, shrinking->dir, NULL, &outcome);
     rule = rule_of(outcome.detail);
     alike = !outcome.well && strcmp(rule, shrinking->fault) == 0;
-    printf("  %zu steps: %s\n", count, alike ? "fails" : outcome.well ? "well" : "fails otherwise");
+    if (shrinking->chaos->view == NULL)
+        printf("  %zu steps: %s\n", count,
+               alike          ? "fails"
+               : outcome.well ? "well"
+                              : "fails otherwise");
     fflush(stdout);
     outcome_free(&outcome);
     return alike;
@@ -186,11 +192,13 @@ static void shrink_and_print(const struct chaos *chaos, const struct sequence *s
 
     for (size_t i = 0; i < count; i++)
         steps[i] = i;
-    printf("shrinking, at most %u tries%s\n", tries,
-           time_is_over(chaos) ? ", but no time is left" : "");
+    if (chaos->view == NULL)
+        printf("shrinking, at most %u tries%s\n", tries,
+               time_is_over(chaos) ? ", but no time is left" : "");
     count = shrink(steps, count, &tries, fails_alike, &shrinking);
     text = sequence_scenario(sequence, steps, count, title);
-    printf("%s, for `rig run %s`:\n%s", file, file, text);
+    if (chaos->view == NULL)
+        printf("%s, for `rig run %s`:\n%s", file, file, text);
     if (file_write(file, text, strlen(text)) < 0)
         fprintf(stderr, "rig: %s cannot be written\n", file);
     directory_remove(dir);
@@ -271,8 +279,25 @@ static bool is_unbegun(const struct outcome *outcome)
     return !outcome->well && outcome->boots == 0;
 }
 
+/* At once, or at the end where the live view has the terminal. */
+static void tell(long seed, const struct outcome *outcome, struct view_row *row)
+{
+    TEXT_AUTO why = outcome->well
+                        ? text_copy("")
+                        : text_format(": %s", outcome->detail != NULL ? outcome->detail
+                                                                      : "it could not be begun");
+    TEXT_AUTO line =
+        text_format("%s seed %ld: %zu boots, %.0f s of processor%s",
+                    outcome->well ? "PASS" : "FAIL", seed, outcome->boots, outcome->cpu, why);
+
+    view_end(row, outcome->well ? VIEW_PASSED : VIEW_FAILED, line);
+    if (row == NULL)
+        printf("%s\n", line);
+    fflush(stdout);
+}
+
 /* 0, or -errno where a result to be kept could not be, or there is none. */
-static int one_seed(const struct chaos *chaos, long seed, bool *well)
+static int one_seed(const struct chaos *chaos, long seed, struct view_row *row, bool *well)
 {
     TEXT_AUTO name = text_format("%ld", seed);
     TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
@@ -287,16 +312,12 @@ static int one_seed(const struct chaos *chaos, long seed, bool *well)
     for (size_t i = 0; i < sequence.count; i++)
         all[i] = i;
     text = sequence_scenario(&sequence, all, sequence.count, title);
-    printf("seed %ld\n", seed);
+    if (row == NULL)
+        printf("seed %ld\n", seed);
     fflush(stdout);
-    run_text(chaos, "chaos", text, dir, &outcome);
+    run_text(chaos, "chaos", text, dir, row, &outcome);
     alarm(0); /* what is judged is kept */
-    printf("%s seed %ld: %zu boots, %.0f s of processor%s%s\n", outcome.well ? "PASS" : "FAIL",
-           seed, outcome.boots, outcome.cpu, outcome.well ? "" : ": ",
-           outcome.well             ? ""
-           : outcome.detail == NULL ? "it could not be begun"
-                                    : outcome.detail);
-    fflush(stdout);
+    tell(seed, &outcome, row);
     *well = outcome.well;
     if (is_unbegun(&outcome))
         error = -EIO;
@@ -316,6 +337,7 @@ struct under_way {
     struct {
         pid_t pid;
         long seed;
+        struct view_row *row; /* or NULL */
     } runs[JOBS_MAX];
     long count;
 };
@@ -331,27 +353,38 @@ static void set_end(const struct chaos *chaos)
 
 static int start_seed(const struct chaos *chaos, struct under_way *under_way, long seed)
 {
-    pid_t pid = child_fork();
+    TEXT_AUTO name = text_format("seed %ld", seed);
+    struct view_row *row = view_add(chaos->view, name);
+    pid_t pid;
     bool well;
 
-    if (pid < 0)
-        return -errno;
-    if (pid > 0) {
-        under_way->runs[under_way->count].pid = pid;
-        under_way->runs[under_way->count++].seed = seed;
-        return 0;
+    view_begin(row);
+    pid = child_fork();
+    if (pid == 0) {
+        set_end(chaos);
+        _exit(one_seed(chaos, seed, row, &well) == 0 ? EXIT_PASSED : EXIT_FAILED);
     }
-    set_end(chaos);
-    _exit(one_seed(chaos, seed, &well) == 0 ? EXIT_PASSED : EXIT_FAILED);
+    if (pid < 0) {
+        view_end(row, VIEW_FAILED, "no process could be started for it");
+        return -errno;
+    }
+    if (row != NULL)
+        row->pid = pid;
+    under_way->runs[under_way->count].pid = pid;
+    under_way->runs[under_way->count].row = row;
+    under_way->runs[under_way->count++].seed = seed;
+    return 0;
 }
 
-static long take_off(struct under_way *under_way, pid_t pid)
+static long take_off(struct under_way *under_way, pid_t pid, struct view_row **row)
 {
     long seed = 0;
 
+    *row = NULL;
     for (long i = 0; i < under_way->count; i++)
         if (under_way->runs[i].pid == pid) {
             seed = under_way->runs[i].seed;
+            *row = under_way->runs[i].row;
             under_way->runs[i] = under_way->runs[--under_way->count];
             break;
         }
@@ -361,17 +394,19 @@ static long take_off(struct under_way *under_way, pid_t pid)
 /* False where a sequence has no result, or none that could be kept: going on would never end. */
 static bool reap_seed(const struct chaos *chaos, struct under_way *under_way)
 {
+    struct view_row *row;
     int status = 0;
-    pid_t pid;
-    long seed;
+    pid_t pid = view_wait(chaos->view, &status);
+    long seed = take_off(under_way, pid, &row);
 
-    while ((pid = wait(&status)) < 0 && errno == EINTR)
-        ;
-    seed = take_off(under_way, pid);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
         TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
+        TEXT_AUTO line =
+            text_format("LEFT seed %ld: broken off, the time is up; nothing of it is kept", seed);
 
-        printf("LEFT seed %ld: broken off, the time is up; nothing of it is kept\n", seed);
+        view_end(row, VIEW_LEFT_OUT, line);
+        if (row == NULL)
+            printf("%s\n", line);
         fflush(stdout); /* or the next child says it again */
         directory_remove(dir);
         return true;
@@ -467,7 +502,7 @@ static bool print_faults(const struct chaos *chaos)
     return well;
 }
 
-static int run_seeds(const struct chaos *chaos)
+static int run_seeds(struct chaos *chaos)
 {
     struct totals totals = totals_read(chaos);
     bool well;
@@ -476,7 +511,14 @@ static int run_seeds(const struct chaos *chaos)
         printf("chaos: %zu boots of %zu sequences are there already\n", totals.boots,
                totals.sequences);
     fflush(stdout);
+    if (!chaos->rig->live && view_is_possible())
+        chaos->view =
+            view_new((size_t)chaos->boots + JOBS_MAX); /* a sequence has a boot at least */
     well = run_wanted(chaos, &totals);
+    if (chaos->view != NULL)
+        view_finish(chaos->view);
+    view_free(chaos->view);
+    chaos->view = NULL;
     well = print_faults(chaos) && well;
     print_totals(chaos, &totals);
     return well && totals.broken == 0 ? EXIT_PASSED : EXIT_FAILED;
@@ -489,7 +531,7 @@ static int run_seed(const struct chaos *chaos)
     int error;
 
     set_end(chaos);
-    error = one_seed(chaos, chaos->seed, &well);
+    error = one_seed(chaos, chaos->seed, NULL, &well);
     return error == 0 && well ? EXIT_PASSED : EXIT_FAILED;
 }
 

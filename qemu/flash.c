@@ -381,14 +381,13 @@ static bool is_chosen(const struct flash_case *one, char *const names[])
 }
 
 /* What no number of the sum has; tests/run_targets.sh says such lines again at its end. */
-static void left_print(const struct tally *sum, size_t unopened)
+static void left_print(const struct tally *sum, const char *unopened)
 {
     if (sum->firmware > 0)
         printf("LEFT flash: %zu points at which the firmware itself does not come up\n",
                sum->firmware);
-    if (unopened > 0)
-        printf("LEFT flash: cases without a point, no time left within the budget: %zu\n",
-               unopened);
+    if (unopened[0] != '\0')
+        printf("LEFT flash: cases without a point, no time left within the budget:%s\n", unopened);
 }
 
 /* False where a run that left nothing out had too few. */
@@ -409,8 +408,9 @@ static bool is_of_all(const struct options *options, char *const names[])
 /* A case passes with the points that were judged; one without any has not passed. */
 static int run_cases(const struct options *options, char *const names[])
 {
-    size_t passed = 0, failed = 0, unopened = 0;
+    size_t passed = 0, failed = 0;
     struct tally sum = {0};
+    TEXT_AUTO unopened = text_copy("");
 
     for (const struct flash_case *one = flash_cases; one->name != NULL; one++) {
         size_t well = sum.well;
@@ -419,7 +419,8 @@ static int run_cases(const struct options *options, char *const names[])
             continue;
         if (time_is_up(options)) {
             printf("%-20s left out: no time left within the budget\n", one->name);
-            unopened++;
+            text_append(&unopened, " ");
+            text_append(&unopened, one->name);
         } else if (!run_case(options, one, &sum)) {
             failed++;
         } else if (sum.well > well) {
@@ -427,7 +428,8 @@ static int run_cases(const struct options *options, char *const names[])
         }
     }
     left_print(&sum, unopened);
-    if (is_of_all(options, names) && unopened == 0 && sum.left_out == 0 && !collected_enough(&sum))
+    if (is_of_all(options, names) && unopened[0] == '\0' && sum.left_out == 0 &&
+        !collected_enough(&sum))
         failed++;
     printf("flash: %zu points, %zu ended well, %zu left out\n", sum.points, sum.well, sum.left_out);
     printf("%zu passed, %zu failed\n", passed, failed);

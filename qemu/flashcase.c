@@ -63,7 +63,7 @@ static int key_make(const struct flash_run *run, const struct flash_case *one,
     struct hash *hash = hash_new();
     int error = flash_is_linux(one) ? flash_linux_hash(run, one, hash, reason) : 0;
 
-    hash_add_file(hash, "/proc/self/exe");
+    hash_add_text(hash, rig_judge);
     hash_add_text(hash, one->recipe);
     hash_add_file(hash, run->stage);
     hash_add_file(hash, run->next);

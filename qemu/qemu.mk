@@ -11,7 +11,7 @@ include qemu/blocks.mk
 #: make rig-smoke   the few that show the most in the least time
 RIG_PROGRAM := $(B)/qemu/rig
 RIG_SRC     := $(filter-out qemu/main.c,$(sort $(wildcard qemu/*.c)))
-RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o
+RIG_OBJS    := $(RIG_SRC:%.c=$(B)/%.o) $(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o $(B)/qemu/rig_judge.o
 RIG_LIBS    := -ljson-c -larchive -lcrypto -lext2fs -lcom_err -lblkid -lm
 # For tests/test_rig_*: the runner without its main().
 RIG_HOST_OBJS := $(RIG_OBJS)
@@ -25,13 +25,21 @@ $(B)/qemu/%.o: qemu/%.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(filter-out -Icore,$(CFLAGS_ALL)) -c -o $@ $<
 
+# Results are kept under a hash of what makes and judges them; what only shows them is not of it.
+RIG_SHOWS := $(wildcard $(addprefix qemu/,report*.[ch] view*.[ch] markup.[ch] trial*.[ch] update*.[ch] bench.[ch] main.c))
+RIG_JUDGE := $(filter-out $(RIG_SHOWS),$(sort $(wildcard qemu/*.[ch])))
+
+$(B)/qemu/rig_judge.c: $(RIG_JUDGE)
+	@mkdir -p $(@D)
+	$(Q)printf 'extern const char rig_judge[]; const char rig_judge[] = "%.16s";\n' "$$(cat $^ | sha256sum)" >$@
+
 # The report's style sheet as a C string.
 $(B)/qemu/report_style.c: qemu/report/style.css
 	@mkdir -p $(@D)
 	$(Q){ echo 'extern const char report_style[]; const char report_style[] ='; \
 	sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $<; echo ';'; } >$@
 
-$(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o: $(B)/qemu/%.o: $(B)/qemu/%.c
+$(B)/qemu/report_style.o $(B)/qemu/chaos_judge.o $(B)/qemu/rig_judge.o: $(B)/qemu/%.o: $(B)/qemu/%.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 

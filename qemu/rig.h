@@ -42,9 +42,11 @@ int state_prepare(const struct rig *rig, const char *name, char **reason);
 char *state_key(const struct rig *rig, const char *state, const char *more, char **reason);
 /* Copies a prepared state's disk and NVRAM into dir. 0, or -errno with a reason. */
 int state_copy(const struct rig *rig, const char *name, const char *dir, char **reason);
-/* A hash over all that decides a scenario's result: image, payload, its start, itself, the rig's
- * own program. NULL with a reason; caller frees either. */
+/* A hash over all that decides a scenario's result: image, payload, its start, itself, and
+ * rig_judge. NULL with a reason; caller frees either. */
 char *scenario_key(const struct rig *rig, const struct scenario *scenario, char **reason);
+/* Made by the Makefile: a hash of the rig's sources, but for those that only show results. */
+extern const char rig_judge[];
 /* Removes dir and what is in it, if it is there. */
 void directory_remove(const char *dir);
 /* Makes dir and what is above it. 0 or -errno. */

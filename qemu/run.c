@@ -120,26 +120,13 @@ static pid_t start_one(const struct rig *rig, const struct scenario *scenario, s
     return pid;
 }
 
-#define DRAW_NS 300000000l
-
 /* True if the process that ended next ended well. The view is drawn meanwhile. */
 static bool await_one(const struct rig *rig)
 {
     int status = 0;
-    pid_t pid;
 
-    while ((pid = waitpid(-1, &status, rig->view != NULL ? WNOHANG : 0)) <= 0) {
-        struct timespec pause = {0, DRAW_NS};
-
-        if (pid < 0 && errno != EINTR)
-            return false;
-        if (rig->view != NULL) {
-            view_draw(rig->view, false);
-            nanosleep(&pause, NULL);
-        }
-    }
-    view_gone(rig->view, pid);
-    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_PASSED;
+    return view_wait(rig->view, &status) > 0 && WIFEXITED(status) &&
+           WEXITSTATUS(status) == EXIT_PASSED;
 }
 
 /* True where the scenario needs no process: it passed before, or there is no time left for it. */
@@ -164,19 +151,10 @@ static bool settled(const struct rig *rig, const struct scenario *scenario, doub
     return false;
 }
 
-/* What the view had no room for: why a machine failed. */
-static void tell_failures(const struct view *view)
-{
-    view_draw(view, true);
-    for (size_t i = 0; i < view->count; i++)
-        if (view->rows[i].state == VIEW_FAILED)
-            printf("%s\n", view->rows[i].said);
-}
-
 static int sum_up(const struct rig *rig, const struct tally *tally, size_t count)
 {
     if (rig->view != NULL)
-        tell_failures(rig->view);
+        view_finish(rig->view);
     (void)report_make(rig, rig->out, rig->out);
     if (tally->left_out > 0)
         printf("rig: %zu scenarios, %zu ended well, %zu left out\n", count, tally->passed,

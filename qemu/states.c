@@ -215,8 +215,7 @@ char *scenario_key(const struct rig *rig, const struct scenario *scenario, char 
         error = hash_payload(rig, hash, reason);
     if (error == 0)
         error = hash_add_file(hash, scenario->file);
-    if (error == 0)
-        error = hash_add_file(hash, "/proc/self/exe");
+    hash_add_text(hash, rig_judge);
     hash_end(hash, hex);
     return error == 0 ? text_copy(hex) : NULL;
 }

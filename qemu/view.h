@@ -64,6 +64,10 @@ char *view_render(const struct view *view, const struct view_size *size, double 
 
 /* True where stdout is a terminal that takes ANSI. */
 bool view_is_possible(void);
+/* Waits for a child, as wait(2), and draws meanwhile: its pid, or -1. A NULL view is not drawn. */
+pid_t view_wait(struct view *view, int *status);
+/* The last picture, and below it why each row failed that did. */
+void view_finish(const struct view *view);
 /* Draws on stdout, over what was drawn before. The last time all rows stay. */
 void view_draw(const struct view *view, bool last);
 

@@ -1,10 +1,13 @@
 /* The picture of a view: pure text first, then the terminal. */
 #include "view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "clock.h"
 #include "text.h"
@@ -212,6 +215,34 @@ static unsigned lines_taken(const char *text, unsigned width)
         }
     }
     return lines;
+}
+
+#define DRAW_NS 300000000l
+
+pid_t view_wait(struct view *view, int *status)
+{
+    pid_t pid;
+
+    while ((pid = waitpid(-1, status, view != NULL ? WNOHANG : 0)) <= 0) {
+        struct timespec pause = {0, DRAW_NS};
+
+        if (pid < 0 && errno != EINTR)
+            return -1;
+        if (view != NULL) {
+            view_draw(view, false);
+            nanosleep(&pause, NULL);
+        }
+    }
+    view_gone(view, pid);
+    return pid;
+}
+
+void view_finish(const struct view *view)
+{
+    view_draw(view, true);
+    for (size_t i = 0; i < view->count; i++)
+        if (view->rows[i].state == VIEW_FAILED)
+            printf("%s\n", view->rows[i].said);
 }
 
 static void print_lines(const char *text)
