@@ -179,7 +179,7 @@ static bool fails_alike(void *context, const size_t *steps, size_t count)
 }
 
 static void shrink_and_print(const struct chaos *chaos, const struct sequence *sequence,
-                             const char *name, const char *detail)
+                             const char *name, const char *detail, struct view_row *row)
 {
     TEXT_AUTO rule = rule_of(detail);
     TEXT_AUTO dir = text_format("%s/%s-shrinking", chaos->proof, name);
@@ -197,10 +197,15 @@ static void shrink_and_print(const struct chaos *chaos, const struct sequence *s
                time_is_over(chaos) ? ", but no time is left" : "");
     count = shrink(steps, count, &tries, fails_alike, &shrinking);
     text = sequence_scenario(sequence, steps, count, title);
-    if (chaos->view == NULL)
-        printf("%s, for `rig run %s`:\n%s", file, file, text);
-    if (file_write(file, text, strlen(text)) < 0)
+    if (file_write(file, text, strlen(text)) < 0) {
         fprintf(stderr, "rig: %s cannot be written\n", file);
+    } else if (row != NULL) {
+        TEXT_AUTO line = text_format("%s (made short: rig run %s)", row->said, file);
+
+        view_end(row, VIEW_FAILED, line);
+    }
+    if (row == NULL)
+        printf("%s, for `rig run %s`:\n%s", file, file, text);
     directory_remove(dir);
 }
 
@@ -326,7 +331,7 @@ static int one_seed(const struct chaos *chaos, long seed, struct view_row *row, 
     if (outcome.well || is_unbegun(&outcome))
         directory_remove(dir);
     else if (chaos->tries > 0)
-        shrink_and_print(chaos, &sequence, name, outcome.detail);
+        shrink_and_print(chaos, &sequence, name, outcome.detail, row);
     outcome_free(&outcome);
     sequence_free(&sequence);
     return error;
