@@ -23,6 +23,9 @@ FUZZ_CORE     := ledger receipt ticket slots stageconf
 FUZZ_RUNS     ?= 20000
 FUZZ_SECONDS  ?= 600
 TEST_SECONDS  ?= 900
+# How much is made and run side by side, unless make was told itself.
+JOBS          ?= $(shell nproc)
+SIDE_BY_SIDE   = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(JOBS) --output-sync)
 
 SANITIZERS      := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_SANITIZERS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -78,34 +81,27 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 
 # ---- runs: each adds to $(RESULTS) and goes on after a failure ------------------------------------
 
-# One line of a recipe for each. $(1): program.
-define run_test
-	$(Q)TALLY_SECONDS=$(TEST_SECONDS) $(TALLY) '$(LABEL)$(notdir $(1))' $(RUN_UNDER) $(1)
+TEST_RUNS := $(TEST_PROGRAMS:%=%.run)
+FUZZER_RUNS := $(FUZZ_PROGRAMS:%=%.run)
+.PHONY: $(TEST_RUNS) $(FUZZER_RUNS)
 
-endef
-
-test-run: $(TEST_PROGRAMS) $(TALLY_BIN)
-	$(foreach p,$(TEST_PROGRAMS),$(call run_test,$(p)))
+test-run: $(TEST_RUNS)
+$(TEST_RUNS): %.run: % $(TALLY_BIN)
+	$(Q)TALLY_SECONDS=$(TEST_SECONDS) $(TALLY) '$(LABEL)$(notdir $*)' $(RUN_UNDER) $*
 
 valgrind-run: RUN_UNDER = env MODEL_QUICK=1 valgrind -q --error-exitcode=99 --leak-check=full \
                           --errors-for-leak-kinds=definite
 # The model of decide() takes minutes of processor time there, and more where others run beside it.
 valgrind-run: TEST_SECONDS = 3600
-valgrind-run: $(TEST_PROGRAMS) $(TALLY_BIN)
-	$(foreach p,$(TEST_PROGRAMS),$(call run_test,$(p)))
+valgrind-run: test-run
 
 # New inputs go to the build directory: the seeds in tests/ stay as they are, and runs repeat.
 FUZZ_LIMIT ?= -runs=$(FUZZ_RUNS) -seed=1
-# $(1): name behind fuzz_.
-define run_fuzz
-	$(Q)rm -rf $(B)/found/$(1) && mkdir -p $(B)/found/$(1) $(B)/artifacts
-	$(Q)$(TALLY) 'fuzz: $(1)' $(B)/tests/fuzz_$(1) $(FUZZ_LIMIT) -timeout=20 -rss_limit_mb=1024 \
-	    -artifact_prefix=$(B)/artifacts/$(1)- $(B)/found/$(1) $(wildcard tests/corpus/$(1))
-
-endef
-
-fuzz-run: $(FUZZ_PROGRAMS) $(TALLY_BIN)
-	$(foreach p,$(FUZZ_PROGRAMS),$(call run_fuzz,$(patsubst fuzz_%,%,$(notdir $(p)))))
+fuzz-run: $(FUZZER_RUNS)
+$(FUZZER_RUNS): $(B)/tests/fuzz_%.run: $(B)/tests/fuzz_% $(TALLY_BIN)
+	$(Q)rm -rf $(B)/found/$* && mkdir -p $(B)/found/$* $(B)/artifacts
+	$(Q)$(TALLY) 'fuzz: $*' $< $(FUZZ_LIMIT) -timeout=20 -rss_limit_mb=1024 \
+	    -artifact_prefix=$(B)/artifacts/$*- $(B)/found/$* $(wildcard tests/corpus/$*)
 
 LINT_CHECKS := arrows-core arrows-efi arrows-agent arrows-qemu format shell
 # $(1): check of lint.sh
@@ -143,9 +139,9 @@ define begin_results
 	@rm -f $(RESULTS)
 endef
 
-test: test-programs $(TALLY_BIN)
+test: $(TALLY_BIN)
 	$(begin_results)
-	$(Q)$(MAKE) --no-print-directory test-run
+	$(Q)$(MAKE) $(SIDE_BY_SIDE) --no-print-directory test-run
 	@$(TALLY)
 
 lint: $(TALLY_BIN)
@@ -153,14 +149,14 @@ lint: $(TALLY_BIN)
 	$(Q)$(MAKE) --no-print-directory lint-run
 	@$(TALLY)
 
-valgrind: test-programs $(TALLY_BIN)
+valgrind: $(TALLY_BIN)
 	$(begin_results)
-	$(Q)$(MAKE) --no-print-directory valgrind-run LABEL='valgrind: '
+	$(Q)$(MAKE) $(SIDE_BY_SIDE) --no-print-directory valgrind-run LABEL='valgrind: '
 	@$(TALLY)
 
 fuzz: $(TALLY_BIN)
 	$(begin_results)
-	$(Q)+$(FUZZ_MAKE) --no-print-directory fuzz-run RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) \
+	$(Q)+$(FUZZ_MAKE) $(SIDE_BY_SIDE) --no-print-directory fuzz-run RESULTS=$(RESULTS) TALLY_BIN=$(TALLY_BIN) \
 	    FUZZ_LIMIT=-max_total_time=$(FUZZ_SECONDS)
 	@$(TALLY)
 
@@ -173,10 +169,10 @@ check: deps
 check-run: $(TALLY_BIN)
 	$(begin_results)
 	$(Q)$(MAKE) $(INTO) lint-run || $(TALLY) 'lint' false
-	$(Q)$(MAKE) $(INTO) all test-run || $(TALLY) 'build' false
-	$(Q)+$(ASAN_MAKE) $(INTO) test-run LABEL='sanitizers: ' || $(TALLY) 'build with sanitizers' false
-	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
-	$(Q)+$(FUZZ_MAKE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
+	$(Q)$(MAKE) $(SIDE_BY_SIDE) $(INTO) all test-run || $(TALLY) 'build' false
+	$(Q)+$(ASAN_MAKE) $(SIDE_BY_SIDE) $(INTO) test-run LABEL='sanitizers: ' || $(TALLY) 'build with sanitizers' false
+	$(Q)+$(TALLY) 'clang has no warnings' $(MAKE) $(SIDE_BY_SIDE) $(INTO) B=$(B)/clang CC=$(CLANG) all test-programs
+	$(Q)+$(FUZZ_MAKE) $(SIDE_BY_SIDE) $(INTO) fuzz-run || $(TALLY) 'build of fuzz targets' false
 	$(Q)+$(TALLY) 'proof: every call of a small recovery' $(MAKE) $(INTO) proof-calls-short
 	$(Q)$(TALLY) 'sums of a CI run' tests/check_targets.sh
 	$(Q)+$(MAKE) $(INTO) report-run || $(TALLY) 'build of the rig' false
