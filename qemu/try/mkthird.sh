@@ -4,6 +4,7 @@
 #   testfiles.deb           clamav-testfiles, a package of security content
 #   good/ bad/ late/        acpi_call, built by DKMS for KVER; bad/ dereferences NULL when it is loaded,
 #                           late/ three minutes after; trees to be laid over /
+#   driver-bad.deb          bad/ as the package that a vendor would ship
 #   clamav-good.tar         a content update for ClamAV in the machines of mkforeign.sh
 #   clamav-bad.tar          the same, which ClamAV cannot read
 #   clamav.conf, clamav-works   the set that it belongs to, and a health check
@@ -44,6 +45,22 @@ variant good '' ''
 variant bad 'local_bh_disable(); *(volatile int *)8 = 1;' ''
 variant late 'schedule_delayed_work(\&rig_late, 180 * HZ);' \
     '#include <linux/workqueue.h>\nstatic void rig_die(struct work_struct *w) { *(volatile int *)8 = 1; }\nstatic DECLARE_DELAYED_WORK(rig_late, rig_die);\n'
+
+# package TREE FILE VERSION: the tree as a package
+package() {
+    rm -rf deb
+    cp -R "$out/$1" deb
+    mkdir deb/DEBIAN
+    printf 'Package: acpi-call-driver\nVersion: %s\nArchitecture: amd64\nDepends: kmod\nMaintainer: the rig <rig@example.com>\nDescription: acpi_call, built for one kernel\n' \
+        "$3" >deb/DEBIAN/control
+    printf '#!/bin/sh\nset -e\ndepmod %s\n' "$kver" >deb/DEBIAN/postinst
+    chmod 755 deb/DEBIAN/postinst
+    dpkg-deb --root-owner-group --build deb "$out/$2" >log 2>&1 || {
+        cat log >&2
+        exit 1
+    }
+}
+package bad driver-bad.deb 2.0
 
 # content NAME LINES: EICAR's test file by its MD5, and one signature more
 content() {

@@ -91,10 +91,11 @@ load='--run depmod'
 # shellcheck disable=SC2086 # words
 {
     point driver-good 0 --update "$third/good" $load
-    point driver-bad 10 --update "$third/bad" $load --watch 0
-    point driver-bad-alone 11 --update "$third/bad" $load --watch 0 --no-backstop
     point driver-late 13 --update "$third/late" $load --watch 5
 }
+# The same as a package.
+point driver-bad 10 --update "$third/driver-bad.deb" --watch 0
+point driver-bad-alone 11 --update "$third/driver-bad.deb" --watch 0 --no-backstop
 # All processors spin with interrupts off.
 point hang 12 --update "$dir/outbox/driver-2.1/acme_sentry.ko" --watch 0 --no-backstop --silence 120
 # Somebody's cloud image: another layout, another kernel, no serial console; ClamAV in it.
