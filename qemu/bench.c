@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "command.h"
+#include "directory.h"
 #include "steps.h"
 #include "trace.h"
 

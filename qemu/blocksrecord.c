@@ -1,6 +1,7 @@
 /* blocksrecord.c - see blocksrecord.h */
 #include "blocksrecord.h"
 #include "command.h"
+#include "directory.h"
 #include "labmachine.h"
 #include "rig.h"
 

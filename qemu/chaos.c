@@ -8,6 +8,7 @@
 #include "chaos.h"
 #include "child.h"
 #include "clock.h"
+#include "directory.h"
 #include "points.h"
 #include "run.h"
 #include "shrink.h"
@@ -102,7 +103,7 @@ static void outcome_free(struct outcome *outcome)
     json_object_put(outcome->faults);
 }
 
-/* Runs a scenario's text in dir, which is made anew. */
+/* Runs a scenario's text in dir, which is empty. */
 static void run_text(const struct chaos *chaos, const char *name, const char *text, const char *dir,
                      struct view_row *row, struct outcome *outcome)
 {
@@ -116,8 +117,7 @@ static void run_text(const struct chaos *chaos, const char *name, const char *te
     memset(outcome, 0, sizeof *outcome);
     session_of(rig, &session, payload, outbox);
     session.row = row;
-    directory_remove(dir);
-    if (directory_make(dir) < 0 || file_write(file, text, strlen(text)) < 0)
+    if (file_write(file, text, strlen(text)) < 0)
         outcome->detail = text_format("%s: %s", file, strerror(errno));
     else if (scenario_load(&scenario, file, verbs, &outcome->detail) == 0 &&
              state_copy(rig, scenario.start, dir, &outcome->detail) == 0 &&
@@ -164,6 +164,9 @@ static bool fails_alike(void *context, const size_t *steps, size_t count)
     bool alike;
 
     if (time_is_over(shrinking->chaos))
+        return false;
+    directory_remove(shrinking->dir);
+    if (directory_make(shrinking->dir) < 0)
         return false;
     run_text(shrinking->chaos, "shrinking", text, shrinking->dir, NULL, &outcome);
     rule = rule_of(outcome.detail);
@@ -301,11 +304,11 @@ static void tell(long seed, const struct outcome *outcome, struct view_row *row)
     fflush(stdout);
 }
 
-/* 0, or -errno where a result to be kept could not be, or there is none. */
-static int one_seed(const struct chaos *chaos, long seed, struct view_row *row, bool *well)
+/* In dir, which is held. 0, or -errno where a result to be kept could not be, or there is none. */
+static int run_seed_in(const struct chaos *chaos, long seed, const char *dir, struct view_row *row,
+                       bool *well)
 {
     TEXT_AUTO name = text_format("%ld", seed);
-    TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
     TEXT_AUTO title = text_format("chaos from seed %ld", seed);
     TEXT_AUTO text = NULL;
     struct sequence sequence;
@@ -334,6 +337,24 @@ static int one_seed(const struct chaos *chaos, long seed, struct view_row *row, 
         shrink_and_print(chaos, &sequence, name, outcome.detail, row);
     outcome_free(&outcome);
     sequence_free(&sequence);
+    return error;
+}
+
+static int one_seed(const struct chaos *chaos, long seed, struct view_row *row, bool *well)
+{
+    TEXT_AUTO dir = text_format("%s/%ld", chaos->proof, seed);
+    struct outcome none = {0};
+    int held = directory_claim(dir, &none.detail);
+    int error = held;
+
+    if (held >= 0) {
+        error = run_seed_in(chaos, seed, dir, row, well);
+        close(held);
+    } else {
+        *well = false;
+        tell(seed, &none, row);
+    }
+    outcome_free(&none);
     return error;
 }
 

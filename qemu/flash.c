@@ -6,6 +6,7 @@
  */
 #include "child.h"
 #include "clock.h"
+#include "directory.h"
 #include "flash.h"
 #include "flashkept.h"
 #include "run.h"

@@ -1,5 +1,6 @@
 /* The cases of `rig flash`: which updates there are, how each is logged, where it is cut. */
 #include "command.h"
+#include "directory.h"
 #include "flash.h"
 
 #include <errno.h>

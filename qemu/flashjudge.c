@@ -4,6 +4,7 @@
  * It is written from FORMAT.md and the rules of the counting, and shares nothing with the stage.
  */
 #include "command.h"
+#include "directory.h"
 #include "due.h"
 #include "flash.h"
 

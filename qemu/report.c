@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "directory.h"
 #include "markup.h"
 #include "rig.h"
 

@@ -47,9 +47,5 @@ int state_copy(const struct rig *rig, const char *name, const char *dir, char **
 char *scenario_key(const struct rig *rig, const struct scenario *scenario, char **reason);
 /* Made by the Makefile: a hash of the rig's sources, but for those that only show results. */
 extern const char rig_judge[];
-/* Removes dir and what is in it, if it is there. */
-void directory_remove(const char *dir);
-/* Makes dir and what is above it. 0 or -errno. */
-int directory_make(const char *dir);
 
 #endif

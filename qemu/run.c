@@ -7,6 +7,7 @@
 #include "run.h"
 #include "child.h"
 #include "clock.h"
+#include "directory.h"
 #include "report.h"
 
 #include <errno.h>
@@ -45,15 +46,12 @@ static void keep_passed(const struct rig *rig, const struct scenario *scenario, 
                 scenario->name);
 }
 
+/* In dir, which is empty. */
 static int perform(const struct rig *rig, struct session *session, const struct scenario *scenario,
                    const char *dir, char **reason)
 {
-    int error;
+    int error = state_copy(rig, scenario->start, dir, reason);
 
-    directory_remove(dir);
-    error = directory_make(dir);
-    if (error == 0)
-        error = state_copy(rig, scenario->start, dir, reason);
     if (error == 0)
         error = session_open(session, scenario, dir);
     if (error == 0) {
@@ -88,7 +86,8 @@ static int run_one(const struct rig *rig, const struct scenario *scenario, struc
     struct session session = {
         .accel = rig->accel, .payload = payload, .outbox = outbox, .live = rig->live, .row = row};
     time_t start = time(NULL);
-    int error = perform(rig, &session, scenario, dir, &reason);
+    int held = directory_claim(dir, &reason);
+    int error = held < 0 ? held : perform(rig, &session, scenario, dir, &reason);
 
     if (error == 0)
         line = text_format("PASS %-24s %zu boots, %ld s", scenario->name, session.boot_count,
@@ -102,6 +101,8 @@ static int run_one(const struct rig *rig, const struct scenario *scenario, struc
     if (error == 0 && !rig->keep)
         unlink(session.disk_path);
     session_close(&session);
+    if (held >= 0)
+        close(held);
     return error;
 }
 

@@ -5,6 +5,7 @@
 #include "rig.h"
 #include "breakoff.h"
 #include "command.h"
+#include "directory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,34 +111,6 @@ int rig_check_starts(const struct rig *rig, char **reason)
     for (size_t i = 0; i < rig->count && error == 0; i++)
         error = start_check(rig, &rig->items[i], reason);
     return error;
-}
-
-int directory_make(const char *dir)
-{
-    TEXT_AUTO path = text_copy(dir);
-    struct stat st;
-
-    for (char *end = path + (path[0] == '/'); *end != '\0';) {
-        char behind;
-
-        end += strcspn(end, "/");
-        behind = *end;
-        *end = '\0';
-        if (mkdir(path, 0777) < 0 && errno != EEXIST)
-            return -errno;
-        *end = behind;
-        end += strspn(end, "/");
-    }
-    if (stat(dir, &st) < 0)
-        return -errno;
-    return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
-}
-
-void directory_remove(const char *dir)
-{
-    const char *argv[] = {"rm", "-rf", dir, NULL};
-
-    (void)command_must(argv, NULL);
 }
 
 /* The base's name is a hash of what went into it; its size and time tell a rebuilt one. */

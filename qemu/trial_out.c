@@ -1,4 +1,5 @@
 #include "trial_out.h"
+#include "directory.h"
 #include "rig.h"
 
 #include <dirent.h>

@@ -1,6 +1,7 @@
 /* What is made before the first boot: the disk, the variables, the payload, a way in. */
 #include "trial.h"
 #include "command.h"
+#include "directory.h"
 #include "enter.h"
 #include "update_modules.h"
 

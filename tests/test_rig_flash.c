@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../qemu/command.h"
+#include "../qemu/directory.h"
 #include "../qemu/flash.h"
 #include "scratch.h"
 

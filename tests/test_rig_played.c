@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "../qemu/command.h"
+#include "../qemu/directory.h"
 #include "../qemu/trial.h"
 
 #define BOOTS 6
